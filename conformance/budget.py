@@ -1,0 +1,70 @@
+"""Stops a run before the money is gone: requests and tokens are reserved before they are spent."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from conformance.check import Inconclusive
+
+
+class BudgetSpent(Inconclusive):
+    """The next request could cost more than is left of the budget."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has used: requests sent, tokens settled, and tokens reserved by requests under way."""
+
+    requests: int
+    tokens: int
+    reserved: int
+
+
+class Budget:
+    """A bound on requests and on tokens, shared by the workers of a run; None means no bound.
+
+    Law: settled plus reserved tokens never pass the bound, unless an endpoint spends more than a request allowed it to.
+    """
+
+    def __init__(self, requests: int | None = None, tokens: int | None = None) -> None:
+        for name, bound in (("requests", requests), ("tokens", tokens)):
+            if bound is not None and bound < 0:
+                raise ValueError(f"a budget of {bound} {name} makes no sense")
+        self._max_requests = requests
+        self._max_tokens = tokens
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._tokens = 0
+        self._reserved = 0
+
+    def reserve(self, tokens: int) -> None:
+        """Set aside one request and an upper bound of its tokens; raises `BudgetSpent`, and then sets nothing aside."""
+        with self._lock:
+            if self._max_requests is not None and self._requests >= self._max_requests:
+                raise BudgetSpent(f"the budget of {self._max_requests} requests is spent")
+            if self._max_tokens is not None and self._tokens + self._reserved + tokens > self._max_tokens:
+                left = max(0, self._max_tokens - self._tokens - self._reserved)
+                raise BudgetSpent(
+                    f"the budget of {self._max_tokens} tokens is spent: {left} left, and this request may cost {tokens}"
+                )
+            self._requests += 1
+            self._reserved += tokens
+
+    def settle(self, reserved: int, actual: int | None) -> None:
+        """Replace a reservation by what the request cost; None, which is not known, counts as all of it."""
+        with self._lock:
+            self._reserved -= reserved
+            self._tokens += reserved if actual is None else max(0, actual)
+
+    def cancel(self, reserved: int) -> None:
+        """Give back a reservation whose request was never sent."""
+        with self._lock:
+            self._requests -= 1
+            self._reserved -= reserved
+
+    @property
+    def spent(self) -> Spent:
+        """What has been used until now."""
+        with self._lock:
+            return Spent(self._requests, self._tokens, self._reserved)

@@ -1,0 +1,49 @@
+"""All checks of a contract by id: the hand-written ones in the order of their modules, then those its rows imply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from conformance import rows
+from conformance.check import Check, declared, unique
+from conformance.checks import auth, basics, length, logprobs, readings, sampling, selection, stopping, streaming, usage
+from schemas import emit
+from schemas.model import Contract, Requirement
+
+# Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
+MODULES = (basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings)
+
+
+class NoSuchCheck(ValueError):
+    """A pattern of the user's matches no check."""
+
+
+def checks_of(contract: Contract, request_schemas: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Check]:
+    """Every check of that contract by id. `request_schemas` (by route) replace the contract's request rows."""
+    own = request_schemas or {}
+    every = declared(MODULES, contract)
+    for operation in contract.operations:
+        route = operation.route
+        every += rows.request_checks(own.get(route) or emit.schema(contract, route, "request"), route)
+        every += rows.response_checks(emit.schema(contract, route, "response"), route)
+        every += rows.chunk_checks(emit.schema(contract, route, "chunk"), route)
+    return unique(every)
+
+
+def extra_rows(request_schemas: Mapping[str, Mapping[str, Any]]) -> list[Requirement]:
+    """The requirements that the user's own schemas state, for the log and the reports."""
+    return [row for route, schema in request_schemas.items() for row in rows.extra_rows(schema, route)]
+
+
+def select(checks: Mapping[str, Check], patterns: Iterable[str]) -> list[str]:
+    """The ids that match any of the shell patterns (all without one); `NoSuchCheck` for a pattern without a match."""
+    wanted: dict[str, None] = {}
+    patterns = list(patterns)
+    for pattern in patterns:
+        matching = [check_id for check_id in checks if fnmatchcase(check_id, pattern) or pattern == checks[check_id].area]
+        if not matching:
+            raise NoSuchCheck(f"no check matches {pattern!r}; `seatrial list` shows them all")
+        wanted.update(dict.fromkeys(matching))
+    return list(wanted) if patterns else list(checks)

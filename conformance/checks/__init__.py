@@ -1,0 +1,1 @@
+"""The hand-written checks, one module for each area of the contract."""

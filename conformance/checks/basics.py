@@ -1,0 +1,214 @@
+"""The request head: the route answers, other methods, bodies that are not JSON, content types, and what a refusal says."""
+
+from __future__ import annotations
+
+from conformance.api import Api
+from conformance.check import Skip, Violation, check, expect
+from conformance.wire.answer import Answer
+from conformance.wire.exchange import Exchange, NotJson
+
+
+# A request that breaks the contract is the client's fault, and these two statuses say so for a body.
+REFUSED = (400, 422)
+# What an endpoint answers on a route that its model does not serve.
+NOT_SERVED = (404, 405)
+NOT_JSON = (b'{"max_tokens": 4, "temperature": ', b"The sea was calm", b"", b"{'max_tokens': 4}")
+NOT_OBJECTS: tuple[object, ...] = ([], "The sea was calm", 7, None, [{"max_tokens": 4}])
+
+
+def plain(api: Api) -> Exchange:
+    """The smallest valid request of the route, asked once in a run."""
+    return api.shared("plain", lambda view: view.ask())
+
+
+def expect_refused(exchange: Exchange, what: str, *also: int) -> None:
+    """`Violation` unless the status is 400, 422 or one of `also`."""
+    allowed = (*REFUSED, *also)
+    wanted = ", ".join(map(str, allowed[:-1])) + f" or {allowed[-1]}"
+    expect(exchange.status in allowed, f"{what} got status {exchange.status}, not {wanted}", exchange)
+
+
+@check("answers", cites=[".head.route"])
+def route_answers(api: Api) -> None:
+    """The route answers its smallest valid request with a JSON document."""
+    exchange = plain(api)
+    if exchange.status in NOT_SERVED and any(
+        plain(api.on(operation.route)).status == 200
+        for operation in api.contract.operations
+        if operation.route != api.route
+    ):
+        raise Skip(f"the endpoint does not serve {api.operation.path} (status {exchange.status})")
+    api.document(exchange)
+
+
+@route_answers.mutant
+def answers_with_a_web_page(answer: Answer) -> Answer:
+    """Answers every request with a web page."""
+    return Answer(answer.ask, 200, (("content-type", "text/html"),), b"<!doctype html><title>Welcome</title>")
+
+
+@route_answers.mutant
+def refuses_everything(answer: Answer) -> Answer:
+    """Refuses every valid request."""
+    return answer.with_error(400) if answer.succeeded else answer
+
+
+@check("method", cites=[".head.method"], needs=[".answers"], settles=["erratum.other-methods"])
+def other_methods_are_refused(api: Api) -> None:
+    """Methods other than POST are refused."""
+    # OpenAI itself lists stored completions on GET, so a compatible server may as well.
+    methods = ("PUT", "DELETE") if api.contract.name == "openai" else ("GET", "PUT", "DELETE")
+    for method in methods:
+        exchange = api.send(api.body() if method == "PUT" else b"", method=method)
+        status = exchange.status or 0
+        expect(status in (400, 404, 405, 501), f"{method} got status {status}, not 405", exchange)
+        if status in (404, 405):
+            api.reading("erratum.other-methods", str(status), exchange)
+
+
+@other_methods_are_refused.mutant
+def accepts_any_method(answer: Answer) -> Answer:
+    """Answers DELETE as if it were POST."""
+    return answer.with_success() if answer.ask.method == "DELETE" else answer
+
+
+@other_methods_are_refused.mutant
+def crashes_on_other_methods(answer: Answer) -> Answer:
+    """Answers PUT with an internal error."""
+    return answer.with_error(500) if answer.ask.method == "PUT" else answer
+
+
+@check("json.malformed", cites=[".head.payload"], needs=[".answers"])
+def malformed_json_is_refused(api: Api) -> None:
+    """A body that is not JSON is refused."""
+    for body in NOT_JSON:
+        expect_refused(api.send(body), f"the body {body.decode()!r}")
+
+
+@malformed_json_is_refused.mutant
+def guesses_broken_json(answer: Answer) -> Answer:
+    """Accepts truncated JSON."""
+    return answer.with_success() if answer.ask.raw == NOT_JSON[0] else answer
+
+
+@malformed_json_is_refused.mutant
+def crashes_on_broken_json(answer: Answer) -> Answer:
+    """Answers a body that is not JSON with an internal error."""
+    return answer.with_error(500) if answer.ask.raw in NOT_JSON else answer
+
+
+@malformed_json_is_refused.mutant
+def accepts_an_empty_body(answer: Answer) -> Answer:
+    """Answers an empty body with a completion."""
+    return answer.with_success() if answer.ask.method == "POST" and not answer.ask.raw else answer
+
+
+@check("json.not-an-object", cites=[".head.payload"], needs=[".answers"])
+def other_json_is_refused(api: Api) -> None:
+    """JSON that is not an object is refused."""
+    for body in NOT_OBJECTS:
+        expect_refused(api.send(body), f"the JSON {body!r}")
+
+
+@other_json_is_refused.mutant
+def accepts_a_list(answer: Answer) -> Answer:
+    """Answers a JSON array with a completion."""
+    return answer.with_success() if answer.ask.raw.startswith(b"[") else answer
+
+
+@other_json_is_refused.mutant
+def crashes_on_null(answer: Answer) -> Answer:
+    """Answers the JSON null with an internal error."""
+    return answer.with_error(500) if answer.ask.raw == b"null" else answer
+
+
+@check("content-type", cites=[".head.content_type"], needs=[".answers"], settles=["erratum.content-type"])
+def form_data_is_refused(api: Api) -> None:
+    """A form is refused, and JSON under another content type never crashes the server."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    expect_refused(api.send(b"prompt=The+sea&messages=The+sea&max_tokens=4", headers=form), "a form", 415)
+    exchange = api.send(api.body(), headers={"Content-Type": "text/plain"})
+    names = {200: "accepted", 400: "400", 422: "400", 415: "415"}
+    expect(exchange.status in names, f"JSON sent as text/plain got status {exchange.status}", exchange)
+    api.reading("erratum.content-type", names[exchange.status or 0], exchange)
+
+
+@form_data_is_refused.mutant
+def reads_forms(answer: Answer) -> Answer:
+    """Answers a form with a completion."""
+    return answer.with_success() if "form" in answer.ask.header("content-type") else answer
+
+
+@form_data_is_refused.mutant
+def crashes_on_text(answer: Answer) -> Answer:
+    """Answers a content type it does not know with an internal error."""
+    return answer.with_error(500) if answer.ask.header("content-type") == "text/plain" else answer
+
+
+@check("error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"])
+def refusals_are_json(api: Api) -> None:
+    """A refusal carries a JSON object that says what was wrong."""
+    exchange = api.send(b'{"temperature": ')
+    try:
+        document = exchange.json
+    except NotJson as error:
+        raise Violation(f"the body of a {exchange.status} is not JSON: {error}", exchange) from None
+    expect(isinstance(document, dict) and document, "the body of a refusal is not a JSON object with content", exchange)
+    api.reading("erratum.error-shape", error_shape(document), exchange)
+
+
+def error_shape(document: dict[str, object]) -> str:
+    """The name of the layout of an error body: nested, detail, flat or other."""
+    if isinstance(document.get("error"), dict):
+        return "nested"
+    if "detail" in document:
+        return "detail"
+    return "flat" if "message" in document else "other"
+
+
+@refusals_are_json.mutant
+def refuses_with_a_web_page(answer: Answer) -> Answer:
+    """Answers every error with a web page."""
+    if answer.succeeded:
+        return answer
+    return Answer(answer.ask, answer.status, (("content-type", "text/html"),), b"<html><h1>Bad Request</h1></html>")
+
+
+@refusals_are_json.mutant
+def refuses_in_silence(answer: Answer) -> Answer:
+    """Answers every error with an empty object."""
+    return answer if answer.succeeded else answer.with_json({})
+
+
+@check("error.status", cites=[".error.status"], needs=[".answers"])
+def refusals_are_client_errors(api: Api) -> None:
+    """A request that breaks several rows at once is refused as the client's error."""
+    expect_refused(api.send(api.body(temperature=7, top_p=7, n=-1, stop=7)), "a request with four broken parameters")
+
+
+@refusals_are_client_errors.mutant
+def blames_itself(answer: Answer) -> Answer:
+    """Answers a broken request with an internal error."""
+    return answer.with_error(500) if answer.status in REFUSED else answer
+
+
+@refusals_are_client_errors.mutant
+def reports_errors_with_200(answer: Answer) -> Answer:
+    """Answers a broken request with status 200 and an error in the body."""
+    return answer.with_status(200) if answer.status in REFUSED else answer
+
+
+@check("id.unique", cites=[".response.id.unique"], needs=[".answers"])
+def ids_are_unique(api: Api) -> None:
+    """Two answers have two ids."""
+    first, second = api.answer(), api.answer()
+    same = first.json.get("id") == second.json.get("id")
+    expect(not same, f"two answers have the id {first.json.get('id')!r}", first, second)
+
+
+@ids_are_unique.mutant
+def repeats_its_id(answer: Answer) -> Answer:
+    """Gives every answer the same id."""
+    return answer.edit(lambda document: document.update(id="the-only-one"))
+
+

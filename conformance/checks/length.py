@@ -1,0 +1,101 @@
+"""`max_tokens`: an upper bound that is kept, reported and held against the context length."""
+
+from __future__ import annotations
+
+from conformance.api import Api
+from conformance.check import Inconclusive, check, expect
+from conformance.checks.basics import REFUSED, expect_refused
+from conformance.wire.answer import Answer, Ask
+
+# No model has such a context, so prompt and `max_tokens` together cannot fit.
+BEYOND_ANY_CONTEXT = 100_000_000
+PROMPTS = ("The tide", "A ship at anchor", "Before the storm", "Rope and")
+
+
+@check("length.bound", cites=[".request.max_tokens.bound"], needs=[".answers"])
+def max_tokens_is_kept(api: Api) -> None:
+    """An answer has at most `max_tokens` tokens."""
+    for limit in (1, 2, 7):
+        exchange = api.answer(max_tokens=limit)
+        counted = api.usage(exchange)["completion_tokens"]
+        expect(counted <= limit, f"`max_tokens` {limit} gave {counted} tokens", exchange)
+
+
+@max_tokens_is_kept.deaf_mutant
+def generates_more(ask: Ask) -> Ask:
+    """Generates five tokens more than it was allowed to."""
+    allowed = ask.body.get("max_tokens")
+    return ask.with_body(max_tokens=allowed + 5, ignore_eos=True) if isinstance(allowed, int) else ask
+
+
+@max_tokens_is_kept.deaf_mutant
+def ignores_the_limit(ask: Ask) -> Ask:
+    """Generates 40 tokens whatever it was allowed to."""
+    return ask.with_body(max_tokens=40, ignore_eos=True) if "max_tokens" in ask.body else ask
+
+
+@check("length.reason", cites=[".response.choices.finish_reason"], needs=[".answers"])
+def length_is_reported(api: Api) -> None:
+    """`finish_reason` is `length` when `max_tokens` ended the answer, and only then."""
+    for prompt in PROMPTS:
+        one = api.answer(**api.prompt(prompt), max_tokens=1)
+        reason = api.choices(one)[0].get("finish_reason")
+        # One token that is not the end of the text, and no more allowed: nothing but the limit can have ended it.
+        if api.text(one).strip() and api.usage(one)["completion_tokens"] == 1:
+            expect(reason == "length", f"one token of one allowed ended with {reason!r}, not 'length'", one)
+        exchange = api.answer(**api.prompt(prompt), max_tokens=12)
+        counted = api.usage(exchange)["completion_tokens"]
+        reason = api.choices(exchange)[0].get("finish_reason")
+        expect(reason != "length" or counted == 12, f"'length' after {counted} tokens of 12 allowed", exchange)
+        expect(reason != "stop" or counted <= 12, f"'stop' after {counted} tokens of 12 allowed", exchange)
+
+
+@length_is_reported.mutant
+def always_says_stop(answer: Answer) -> Answer:
+    """Reports `stop` for every answer."""
+    return answer.edit_choices(lambda choice: choice.update(finish_reason="stop"))
+
+
+@length_is_reported.deaf_mutant
+def stops_early(ask: Ask) -> Ask:
+    """Generates half of what is allowed and reports `length`."""
+    allowed = ask.body.get("max_tokens")
+    return ask.with_body(max_tokens=max(1, allowed // 2)) if isinstance(allowed, int) else ask
+
+
+@check("length.context", cites=[".request.max_tokens.context"], needs=[".answers"], cost=5)
+def the_context_length_is_kept(api: Api) -> None:
+    """A request that cannot fit the context length is refused."""
+    # If the endpoint generates after all, a stop at nearly any character keeps it short.
+    exchange = api.send(api.body(max_tokens=BEYOND_ANY_CONTEXT, stop=[" ", "e", "a", "\n"]))
+    expect_refused(exchange, f"`max_tokens` {BEYOND_ANY_CONTEXT:,}", 413)
+
+
+@the_context_length_is_kept.deaf_mutant
+def cuts_to_the_context(ask: Ask) -> Ask:
+    """Silently generates what fits."""
+    return ask.with_body(max_tokens=8) if ask.body.get("max_tokens") == BEYOND_ANY_CONTEXT else ask
+
+
+@check(
+    "length.default", cites=[".request.max_tokens.default"], needs=[".answers"], settles=["erratum.max_tokens-default"], cost=10
+)  # fmt: skip
+def max_tokens_may_be_absent(api: Api) -> None:
+    """A request without `max_tokens` is answered, with at most 16 tokens where the page's default holds."""
+    # Elsewhere an absent limit means the whole context, so the answer is made to stop at the first full stop.
+    exchange = api.send(api.body(max_tokens=...))
+    counted = api.usage(exchange)["completion_tokens"]
+    reason = api.choices(exchange)[0].get("finish_reason")
+    if counted > 16:
+        api.reading("erratum.max_tokens-default", "unlimited", exchange)
+    elif reason == "length":
+        api.reading("erratum.max_tokens-default", str(16), exchange)
+    else:
+        raise Inconclusive(f"the answer ended by itself after {counted} tokens, so the default did not show")
+
+
+@max_tokens_may_be_absent.mutant
+def insists_on_max_tokens(answer: Answer) -> Answer:
+    """Refuses a request without `max_tokens`."""
+    wanted = answer.ask.body and "max_tokens" not in answer.ask.body
+    return answer.with_error(REFUSED[0]) if wanted and answer.succeeded else answer

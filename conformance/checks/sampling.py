@@ -1,0 +1,149 @@
+"""Temperature, nucleus and presence penalty: what the distribution is bent to do, judged on log probabilities."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from conformance.api import Api
+from conformance.check import Inconclusive, Skip, Violation, check, expect
+from conformance.checks.logprobs import wanted
+from conformance.layouts import TokenLogprob, tokens_of
+from conformance.wire.answer import Ask
+from conformance.wire.exchange import Exchange
+
+PROMPT = "Between the lighthouse and the pier"
+VARIED = ("The wind", "Every sailor", "At night the harbour")
+REPETITIVE = ("The sea, the sea, the sea,", "ship after ship after ship", "wave upon wave upon wave", "and the ship and the")
+# How often a sound endpoint may be called wrong by the statistical check here.
+FALSE_ALARM = 1e-6
+# A greedy choice may tip the other way only where two tokens are about as likely; half precision is no finer than this.
+TIE = 0.05
+PENALTY = 2.0
+
+_changing = itertools.count()
+
+
+def sampled(ask: Ask, temperature: float) -> Ask:
+    """The request at about that temperature, never twice the same, so that sampling gives another result each time."""
+    return ask.with_body(temperature=temperature - next(_changing) % 1000 / 10_000)
+
+
+def greedy_tokens(api: Api, prompt: str, max_tokens: int) -> tuple[Exchange, list[TokenLogprob]]:
+    """A greedy answer with its tokens; `Inconclusive` when the endpoint gives no log probabilities."""
+    exchange = api.ask(**api.prompt(prompt), temperature=0, max_tokens=max_tokens, **wanted(api, 5))
+    if exchange.status != 200:
+        raise Inconclusive(f"without log probabilities (status {exchange.status}) this cannot be judged")
+    return exchange, tokens_of(api.choices(exchange)[0], exchange)
+
+
+@check("sampling.greedy", cites=[".request.temperature.greedy"], needs=[".answers"])
+def temperature_zero_is_greedy(api: Api) -> None:
+    """With temperature 0 the same request gets the same text."""
+    answers = [api.answer(**api.prompt(PROMPT), temperature=0, max_tokens=12) for _ in range(3)]
+    texts = [api.text(exchange) for exchange in answers]
+    for exchange, text in zip(answers, texts, strict=True):
+        expect(text == texts[0], f"greedy answers differ: {texts[0]!r} and {text!r}", answers[0], exchange)
+
+
+@temperature_zero_is_greedy.deaf_mutant
+def samples_at_zero(ask: Ask) -> Ask:
+    """Samples at temperature 1.5 when asked for 0."""
+    return sampled(ask, 1.6) if ask.body.get("temperature") == 0 else ask
+
+
+@check("sampling.greedy-is-likeliest", cites=[".request.temperature.greedy"], needs=[".answers"])
+def greedy_takes_the_likeliest(api: Api) -> None:
+    """With temperature 0 each token is the likeliest one."""
+    exchange, tokens = greedy_tokens(api, PROMPT, 12)
+    for position, token in enumerate(tokens):
+        likeliest = max(token.top.values(), default=token.logprob)
+        below = likeliest - token.logprob
+        message = f"greedy token {position} {token.text!r} is {below:.3f} below the likeliest"
+        expect(below <= TIE, message, exchange)
+
+
+@greedy_takes_the_likeliest.deaf_mutant
+def samples_hot_at_zero(ask: Ask) -> Ask:
+    """Samples at temperature 2 when asked for 0."""
+    return sampled(ask, 2) if ask.body.get("temperature") == 0 else ask
+
+
+@check("sampling.temperature", cites=[".request.temperature.broadens"], needs=[".answers"])
+def temperature_broadens(api: Api) -> None:
+    """A higher temperature gives texts other than the greedy one."""
+    log_chance, evidence = 0.0, []
+    for prompt in VARIED:
+        exchange, tokens = greedy_tokens(api, prompt, 8)
+        hot = api.answer(**api.prompt(prompt), temperature=2, max_tokens=8, n=4)
+        if any(text != api.text(exchange) for text in api.texts(hot)):
+            return
+        # At temperature 2 the greedy tokens are less likely than at 1, so this is the most the chance can be.
+        log_chance += 4 * sum(token.logprob for token in tokens)
+        evidence += [exchange, hot]
+    chance = math.exp(log_chance)
+    if chance > FALSE_ALARM:
+        raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
+    raise Violation(f"12 texts at temperature 2 equal the greedy ones; by chance that is {chance:.0e}", *evidence)
+
+
+@temperature_broadens.deaf_mutant
+def is_always_greedy(ask: Ask) -> Ask:
+    """Ignores the temperature and is greedy."""
+    return ask.with_body(temperature=0.00001) if "temperature" in ask.body else ask
+
+
+@check("sampling.top_p", cites=[".request.top_p.nucleus"], needs=[".answers"])
+def a_tiny_nucleus_is_greedy(api: Api) -> None:
+    """With `top_p` near 0 only the likeliest token is left, so the text is the greedy one."""
+    greedy = api.answer(**api.prompt(PROMPT), temperature=0, max_tokens=12)
+    for number in range(3):
+        narrow = api.answer(**api.prompt(PROMPT), temperature=1 + number / 2, top_p=0.001, max_tokens=12)
+        texts = api.text(greedy), api.text(narrow)
+        expect(texts[0] == texts[1], f"with `top_p` 0.001 the text is {texts[1]!r}, greedy {texts[0]!r}", greedy, narrow)
+
+
+@a_tiny_nucleus_is_greedy.deaf_mutant
+def ignores_top_p(ask: Ask) -> Ask:
+    """Samples from the whole distribution whatever `top_p` says."""
+    return ask.with_body(top_p=1) if "top_p" in ask.body else ask
+
+
+@check("sampling.presence", cites=[".request.presence_penalty.effect"], needs=[".answers"])
+def presence_penalty_moves_the_choice(api: Api) -> None:
+    """A presence penalty of 2 turns a greedy answer away from a repeated token with a likely alternative."""
+    found_any = False
+    for prompt in REPETITIVE:
+        plain, tokens = greedy_tokens(api, prompt, 24)
+        turn = _first_turn(tokens)
+        if turn is None:
+            continue
+        found_any = True
+        penalised = api.answer(
+            **api.prompt(prompt), temperature=0, max_tokens=24, presence_penalty=PENALTY, **wanted(api, 5)
+        )
+        bent = [token.text for token in tokens_of(api.choices(penalised)[0], penalised)]
+        kept = [token.text for token in tokens[: turn + 1]]
+        message = f"token {turn} {kept[-1]!r} repeats in spite of the penalty and a likely alternative"
+        expect(bent[: turn + 1] != kept, message, plain, penalised)
+    if not found_any:
+        raise Skip("no greedy answer repeats a token that the penalty would have to turn away")
+
+
+@presence_penalty_moves_the_choice.deaf_mutant
+def ignores_the_penalty(ask: Ask) -> Ask:
+    """Ignores `presence_penalty`."""
+    return ask.with_body(presence_penalty=...)
+
+
+def _first_turn(tokens: list[TokenLogprob]) -> int | None:
+    """The first position whose token was generated before while one that was not is less than the penalty behind."""
+    seen: set[str] = set()
+    for position, token in enumerate(tokens):
+        if token.text in seen:
+            fresh = [value for text, value in token.top.items() if text not in seen]
+            # Well inside the penalty, so that neither rounding nor a tie decides.
+            if fresh and token.logprob - max(fresh) < PENALTY - 0.5:
+                return position
+        seen.add(token.text)
+    return None

@@ -1,0 +1,98 @@
+"""The counts of `usage`: they add up, they follow the prompt, and they are the same when the request is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.api import Api
+from conformance.check import check, expect
+from conformance.checks.basics import plain
+from conformance.wire.answer import Answer
+
+
+@check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"])
+def usage_adds_up(api: Api) -> None:
+    """The total is the sum of prompt and completion tokens."""
+    for exchange in (plain(api), api.answer(n=2, temperature=0.8)):
+        usage = api.usage(exchange)
+        total = usage["prompt_tokens"] + usage["completion_tokens"]
+        expect(usage["total_tokens"] == total, f"`total_tokens` is {usage['total_tokens']}, the sum is {total}", exchange)
+
+
+@usage_adds_up.mutant
+def miscounts_the_total(answer: Answer) -> Answer:
+    """Reports one token more than prompt and completion have."""
+    return answer.edit(lambda document: _add(document, "total_tokens", 1))
+
+
+@usage_adds_up.mutant
+def forgets_the_prompt(answer: Answer) -> Answer:
+    """Reports the completion's tokens as the total."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["usage"]["total_tokens"] = document["usage"]["completion_tokens"]
+
+    return answer.edit(change)
+
+
+@check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
+def longer_prompts_count_more(api: Api) -> None:
+    """A longer prompt has more prompt tokens, and the same prompt as many."""
+    short = api.answer(**api.prompt("The harbour lay still."))
+    again = api.answer(**api.prompt("The harbour lay still."), temperature=0)
+    long = api.answer(**api.prompt("The harbour lay still. " + "Gulls and ropes, tar and salt. " * 4))
+    counts = [api.usage(exchange)["prompt_tokens"] for exchange in (short, again, long)]
+    expect(counts[0] > 0, "a prompt has no tokens", short)
+    expect(counts[0] == counts[1], f"one prompt counts {counts[0]} and then {counts[1]} tokens", short, again)
+    expect(counts[0] < counts[2], f"a prompt four times as long counts {counts[2]} tokens, not more than {counts[0]}", short, long)  # fmt: skip
+
+
+@longer_prompts_count_more.mutant
+def counts_every_prompt_alike(answer: Answer) -> Answer:
+    """Reports seven prompt tokens for any prompt."""
+
+    def change(document: dict[str, Any]) -> None:
+        usage = document["usage"]
+        usage["prompt_tokens"], usage["total_tokens"] = 7, 7 + usage["completion_tokens"]
+
+    return answer.edit(change)
+
+
+@longer_prompts_count_more.mutant
+def counts_by_temperature(answer: Answer) -> Answer:
+    """Counts the same prompt differently when it samples greedily."""
+    return answer.edit(lambda document: _add(document, "prompt_tokens", 1)) if "temperature" in answer.ask.body else answer
+
+
+@check("usage.completion", cites=[".response.usage.completion_tokens"], needs=[".answers"])
+def every_choice_is_counted(api: Api) -> None:
+    """The completion tokens of several choices are counted together, each at most `max_tokens`."""
+    exchange = api.answer(max_tokens=6, temperature=0.8, n=3)
+    counted = api.usage(exchange)["completion_tokens"]
+    # A choice that ran into the limit used all of it; of any other with a text it is only known that it used a token.
+    reasons = [choice.get("finish_reason") for choice in api.choices(exchange)]
+    texts = api.texts(exchange)
+    least = sum(6 if reason == "length" else bool(text) for reason, text in zip(reasons, texts, strict=True))
+    expect(
+        least <= counted <= 18,
+        f"choices that ended with {', '.join(map(str, reasons))} at `max_tokens` 6 count {counted} tokens, "
+        f"not between {least} and 18",
+        exchange,
+    )
+
+
+@every_choice_is_counted.mutant
+def counts_one_choice(answer: Answer) -> Answer:
+    """Counts the tokens of the first choice only."""
+
+    def change(document: dict[str, Any]) -> None:
+        usage, choices = document["usage"], len(document["choices"])
+        usage["completion_tokens"] //= choices
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+
+    return answer.edit(change)
+
+
+def _add(document: dict[str, Any], count: str, amount: int) -> None:
+    if isinstance(document.get("usage"), dict):
+        document["usage"][count] += amount

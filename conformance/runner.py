@@ -1,0 +1,220 @@
+"""Runs checks against a courier: order, needs, seeds, worker threads, and one outcome for each check.
+
+Law: only a `Violation` is held against the endpoint. What a check raises otherwise is an outcome of its own kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from conformance.api import Api, Settings, Shared, Unreachable
+from conformance.check import Check, Inconclusive, Skip, Violation
+from conformance.courier import Courier
+from reports.model import Outcome
+from schemas.model import Contract
+
+# A single refused connection may be a hiccup; this many checks in a row mean that nobody is there any more.
+UNREACHABLE_IN_A_ROW = 3
+# From this cost on a check may upset the endpoint, so it runs alone and after all others.
+DANGEROUS = 10
+
+
+class Runner:
+    """Runs `checks` in worker threads; `wait(id)` gives one outcome, `run()` all of them.
+
+    `on_outcome` is called once for each check, from the thread that ran it, one call at a time. Setting `stop` ends the
+    run: a check under way becomes inconclusive, one not begun has no outcome.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        courier: Courier,
+        contract: Contract,
+        settings: Settings,
+        *,
+        jobs: int = 4,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.stop = stop or threading.Event()
+        self.abort_reason = ""
+        self.outcomes: dict[str, Outcome] = {}
+        self._courier = courier
+        self._contract = contract
+        self._settings = settings
+        self._jobs = max(1, jobs)
+        self._on_outcome = on_outcome
+        self._shared = Shared()
+        self._planned = {check.id: check for check in checks}
+        self._waiting = sorted(checks, key=lambda check: check.cost)
+        self._running: dict[str, Check] = {}
+        self._changed = threading.Condition()
+        self._unreachable = 0
+        self._threads: list[threading.Thread] = []
+        self._fault: BaseException | None = None
+
+    def run(self) -> list[Outcome]:
+        """Run everything and return the outcomes in the order of the plan."""
+        self.start()
+        self.join()
+        return [self.outcomes[check_id] for check_id in self._planned if check_id in self.outcomes]
+
+    def start(self) -> None:
+        """Start the workers and return at once."""
+        for number in range(self._jobs):
+            thread = threading.Thread(target=self._work, name=f"seatrial-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for the workers; raises what `on_outcome` raised, if it did."""
+        for thread in self._threads:
+            # A bare join() cannot be interrupted from the keyboard on every platform.
+            while thread.is_alive():
+                thread.join(timeout=0.2)
+        if self._fault is not None:
+            raise self._fault
+
+    def wait(self, check_id: str) -> Outcome | None:
+        """The outcome of one check, once there is one; None when the run ended before it."""
+        with self._changed:
+            while check_id not in self.outcomes and any(thread.is_alive() for thread in self._threads):
+                self._changed.wait(timeout=0.2)
+            return self.outcomes.get(check_id)
+
+    def _work(self) -> None:
+        while (check := self._next()) is not None:
+            outcome = self._outcome(check)
+            with self._changed:
+                del self._running[check.id]
+                if self.stop.is_set() and outcome.status in {"inconclusive", "error"}:
+                    self._changed.notify_all()
+                    continue
+                self.outcomes[check.id] = outcome
+                self._watch_reachability(outcome)
+                try:
+                    self._on_outcome(outcome)
+                except BaseException as error:  # noqa: BLE001 - a full disk ends the run; join() raises it where it is seen
+                    self._fault = error
+                    self.stop.set()
+                self._changed.notify_all()
+
+    def _next(self) -> Check | None:
+        """The next check that may start; waits for needs and for dangerous checks; None when there is none left."""
+        with self._changed:
+            while not self.stop.is_set():
+                if not self._waiting:
+                    return None
+                for position, check in enumerate(self._waiting):
+                    if check.cost >= DANGEROUS and (self._running or position):
+                        break
+                    if any(one.cost >= DANGEROUS for one in self._running.values()):
+                        break
+                    if all(need in self.outcomes or need not in self._planned for need in check.needs):
+                        self._running[check.id] = self._waiting.pop(position)
+                        return check
+                self._changed.wait(timeout=0.2)
+            return None
+
+    def _outcome(self, check: Check) -> Outcome:
+        blocked = self._blocked(check)
+        if blocked is not None:
+            return blocked
+        settings = replace(self._settings, seed=seed_of(self._settings.seed, check.id))
+        api = Api(
+            self._courier, self._contract, settings, self._shared,
+            scope=check.id, route=check.route, seconds=check.deadline,
+        )  # fmt: skip
+        started = time.monotonic()
+        outcome = judged(check, api)
+        return replace(outcome, seconds=time.monotonic() - started)
+
+    def _blocked(self, check: Check) -> Outcome | None:
+        for need in check.needs:
+            outcome = self.outcomes.get(need)
+            if outcome is None or outcome.status == "pass":
+                continue
+            if outcome.status == "skip":
+                return _outcome_of(check, "skip", outcome.message)
+            return _outcome_of(check, "blocked", f"needs {need}, which did not pass")
+        return None
+
+    def _watch_reachability(self, outcome: Outcome) -> None:
+        if outcome.status == "blocked":
+            return
+        self._unreachable = self._unreachable + 1 if outcome.hint == UNREACHABLE_HINT else 0
+        if self._unreachable >= UNREACHABLE_IN_A_ROW:
+            self.abort_reason = f"the endpoint stopped taking connections ({outcome.message})"
+            self.stop.set()
+
+
+UNREACHABLE_HINT = "the endpoint took connections when the run began; is it still up?"
+
+
+def judged(check: Check, api: Api) -> Outcome:
+    """Run one check now, whatever it needs, and say how it ended."""
+    try:
+        check.run(api)
+    except Violation as violation:
+        evidence = tuple(exchange.id for exchange in violation.exchanges)
+        status, message, hint = "fail", violation.message, ""
+    except Skip as skip:
+        evidence, status, message, hint = (), "skip", str(skip), ""
+    except Unreachable as error:
+        evidence, status, message, hint = (), "inconclusive", str(error), UNREACHABLE_HINT
+    except Inconclusive as error:
+        evidence, status, message, hint = (), "inconclusive", str(error), ""
+    except Exception as error:  # noqa: BLE001 - whatever else happens in a check is our fault, and is reported as ours
+        evidence, status, message = (), "error", f"{type(error).__name__}: {error}"
+        hint = "a fault of Seatrial, not of the endpoint: " + _place(error)
+    else:
+        evidence, status, message, hint = (), "pass", "", ""
+    return replace(
+        _outcome_of(check, status, message),
+        hint=hint,
+        exchanges=evidence,
+        count=max(api.count, 1) if status == "fail" else 0,
+        readings=dict(api.readings),
+        requests=api.requests,
+        tokens=api.tokens,
+    )
+
+
+def seed_of(seed: int, check_id: str) -> int:
+    """The seed of one check: the same in every run with that seed, whatever else runs."""
+    return int.from_bytes(hashlib.sha256(f"{seed}:{check_id}".encode()).digest()[:8], "big")
+
+
+def with_needs(checks: Mapping[str, Check], wanted: Sequence[str]) -> list[Check]:
+    """Those checks and everything they need, in the catalogue's order."""
+    chosen: set[str] = set()
+    queue = list(wanted)
+    while queue:
+        check_id = queue.pop()
+        if check_id not in chosen:
+            chosen.add(check_id)
+            queue.extend(need for need in checks[check_id].needs if need in checks)
+    return [check for check_id, check in checks.items() if check_id in chosen]
+
+
+def _outcome_of(check: Check, status: str, message: str) -> Outcome:
+    return Outcome(
+        check=check.id,
+        title=check.title,
+        area=check.area,
+        route=check.route,
+        cites=check.cites,
+        status=status,
+        message=message,
+    )
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else "unknown place"

@@ -1,0 +1,234 @@
+"""The dialect of JSON Schema (2020-12) that drives the checks: its keywords, its validation, whose row a fault is.
+
+Law: a keyword that is not known here is an error of the schema, never ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+
+Json = Any
+Schema = Mapping[str, Any] | bool
+
+ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
+)
+# Where a keyword's value is a schema, a list of schemas, or schemas by name.
+ONE = frozenset({"items", "additionalProperties", "not", "if", "then", "else"})
+MANY = frozenset({"prefixItems", "anyOf", "oneOf", "allOf"})
+NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
+PLAIN = frozenset(
+    {
+        "type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+        "minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems", "required", "minProperties",
+        "maxProperties", "dependentRequired", "$ref",
+    }
+)  # fmt: skip
+KEYWORDS = ANNOTATIONS | ONE | MANY | NAMED | PLAIN
+# Members of these judge the same value as the schema around them.
+IN_PLACE = ("allOf", "anyOf", "oneOf")
+
+
+class SchemaFault(ValueError):
+    """A schema that cannot drive the checks: the fault of whoever wrote it. Its kinds are below.
+
+    SchemaFault ── UnknownKeyword   a keyword that would have to be ignored
+                └─ Unsatisfiable    no value is valid
+    """
+
+
+class UnknownKeyword(SchemaFault):
+    """The schema has a keyword that this dialect has not; leaving it out would judge by another schema."""
+
+
+class Unsatisfiable(SchemaFault):
+    """No value satisfies the schema (or none that was found), so nothing valid can be sent."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which a value breaks a schema.
+
+    `keyword` and `requirement` are those of the deepest `x-requirements` entry that covers the fault (the failing keyword
+    itself, and an empty id, where none does). `pointer` is the JSON Pointer of the value that breaks the keyword.
+    `unjudged` tells that an `x-unjudged` schema on the way accepts what it covers.
+    """
+
+    keyword: str
+    pointer: str
+    requirement: str
+    message: str
+    unjudged: bool = False
+
+
+class Document:
+    """A schema as a whole, checked once: resolves its references and validates by it."""
+
+    def __init__(self, root: Schema) -> None:
+        self.root: Schema = root
+        try:
+            Draft202012Validator.check_schema(root)
+        except SchemaError as error:
+            raise SchemaFault(f"{_pointer(error.absolute_path) or 'the schema'}: {error.message}") from None
+        _check(root, "#")
+        self._validator = Draft202012Validator(root, registry=Registry())
+        self._targets: dict[str, Schema] = {}
+        for reference in _references(root):
+            self.resolve(reference)
+        self.recursive = frozenset(ref for ref in self._targets if self._returns(ref))
+
+    def resolve(self, reference: str) -> Schema:
+        """The schema that a local reference (`#/$defs/…`) means; `SchemaFault` for any other."""
+        if reference not in self._targets:
+            if not (reference == "#" or reference.startswith("#/")):
+                raise UnknownKeyword(f"$ref {reference!r}: only references within the file (#/$defs/…) are followed")
+            node: Any = self.root
+            for part in reference.split("/")[1:]:
+                name = part.replace("~1", "/").replace("~0", "~")
+                key: Any = int(name) if isinstance(node, list) and name.isdecimal() else name
+                try:
+                    node = node[key]
+                except (KeyError, IndexError, TypeError):
+                    raise SchemaFault(f"$ref {reference!r} points to nothing") from None
+            self._targets[reference] = node
+        return self._targets[reference]
+
+    def accepts(self, schema: Schema, value: Json) -> bool:
+        """Whether the value satisfies a schema of this document; an unjudged value is judged as any other."""
+        return bool(self._validator.evolve(schema=schema).is_valid(value))
+
+    def faults(self, value: Json) -> list[Fault]:
+        """Every way in which the value breaks the document, unjudged ones marked; empty for a valid value."""
+        return [self._fault(error, value) for error in self._validator.iter_errors(value)]
+
+    def _fault(self, error: ValidationError, value: Json) -> Fault:
+        """Walk from the root along the error's path, remembering whose keyword was passed last."""
+        keyword, requirement, unjudged = str(error.validator), "", False
+        places: list[Any] = list(error.absolute_path)
+        path = list(error.absolute_schema_path)
+        node: Any = self.root
+        at = value
+        while path and isinstance(node, Mapping):
+            unjudged = unjudged or self._leaves_open(node, at)
+            step = path[0]
+            owner = _owner(node, step, error)
+            if owner:
+                keyword, requirement = str(step), owner
+            if step not in node and "$ref" in node:
+                node = self.resolve(node["$ref"])
+                continue
+            path.pop(0)
+            if step in NAMED or step in MANY:
+                name = path.pop(0) if path else None
+                node = node[step][name] if name is not None else None
+            else:
+                node = node.get(step)
+            if step in ("properties", "patternProperties", "additionalProperties", "items", "prefixItems") and path:
+                at = at[places.pop(0)]
+        return Fault(keyword, _pointer(error.absolute_path), requirement, error.message, unjudged)
+
+    def _leaves_open(self, node: Mapping[str, Any], at: Json) -> bool:
+        """Whether an `x-unjudged` of this schema, or of a branch of it, accepts the value."""
+        if any(self.accepts(schema, at) for schema in node.get("x-unjudged", ())):
+            return True
+        members = (member for keyword in ("anyOf", "oneOf") for member in node.get(keyword, ()))
+        return any(isinstance(member, Mapping) and self._leaves_open(member, at) for member in members)
+
+    def _returns(self, reference: str) -> bool:
+        """Whether following the reference leads back to it."""
+        seen: set[str] = set()
+        queue = list(_references(self.resolve(reference)))
+        while queue:
+            following = queue.pop()
+            if following == reference:
+                return True
+            if following not in seen:
+                seen.add(following)
+                queue.extend(_references(self.resolve(following)))
+        return False
+
+
+def canonical(value: Json) -> str:
+    """One text for each JSON value: equal texts mean equal values, 1 and 1.0 included, 1 and true not."""
+    return json.dumps(_canonical(value), sort_keys=True)
+
+
+def pointer(*steps: str | int) -> str:
+    """The JSON Pointer with those steps."""
+    return _pointer(steps)
+
+
+def _canonical(value: Json) -> Json:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_canonical(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _canonical(each) for key, each in value.items()}
+    return value
+
+
+def _pointer(steps: Sequence[str | int] | Any) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _owner(node: Mapping[str, Any], step: Any, error: ValidationError) -> str:
+    owner = node.get("x-requirements", {}).get(step, "")
+    if isinstance(owner, Mapping):
+        # jsonschema reports one error for each absent property and names it in the message only.
+        missing = (name for name in owner if error.message.startswith(f"{name!r} "))
+        return str(owner.get(next(missing, ""), ""))
+    return str(owner)
+
+
+def _check(schema: Schema, where: str) -> None:
+    """Refuse what would have to be ignored."""
+    if isinstance(schema, bool):
+        return
+    for keyword in schema:
+        if keyword not in KEYWORDS and not keyword.startswith("x-"):
+            raise UnknownKeyword(f"{where}: the keyword {keyword!r} is not known; known are {', '.join(sorted(KEYWORDS))}")
+    if "$id" in schema and where != "#":
+        raise UnknownKeyword(f"{where}: a $id below the root would change what references mean")
+    for pattern in (*_pattern(schema), *schema.get("patternProperties", {})):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise SchemaFault(f"{where}: the pattern {pattern!r} is no regular expression: {error}") from None
+    for step, member in children(schema):
+        _check(member, f"{where}/{step}")
+    for number, member in enumerate(schema.get("x-unjudged", ())):
+        _check(member, f"{where}/x-unjudged/{number}")
+
+
+def _pattern(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    return (schema["pattern"],) if "pattern" in schema else ()
+
+
+def children(schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """The schemas directly within a schema, each with the steps that lead to it."""
+    if isinstance(schema, bool):
+        return
+    for keyword, content in schema.items():
+        if keyword in ONE:
+            yield keyword, content
+        elif keyword in MANY:
+            yield from ((f"{keyword}/{number}", member) for number, member in enumerate(content))
+        elif keyword in NAMED:
+            yield from ((f"{keyword}/{name}", member) for name, member in content.items())
+
+
+def _references(schema: Schema) -> Iterator[str]:
+    """Every reference at any depth below a schema, not following them."""
+    if isinstance(schema, Mapping) and "$ref" in schema:
+        yield schema["$ref"]
+    for _, member in children(schema):
+        yield from _references(member)

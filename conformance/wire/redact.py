@@ -1,0 +1,191 @@
+"""Takes the key out of whatever is about to be written down.
+
+Law: the literal key, wherever it occurs and however it is encoded, and the values of headers that are known by their exact
+names. Never the word 'token': `max_tokens`, `usage` and `x-ratelimit-remaining-tokens` stay as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+PLACEHOLDER = "$SEATRIAL_API_KEY"
+REDACTED = "[redacted]"
+SHORTEST_KEY = 4
+
+# What our own checks send to see it refused: public, and a log that hid them could not be read or replayed.
+WRONG_KEY = "seatrial-wrong-key"
+WRONG_BASIC = "Basic " + base64.b64encode(f"seatrial:{WRONG_KEY}".encode()).decode("ascii")
+
+SECRET_HEADERS = frozenset(
+    {
+        "authorization",
+        "proxy-authorization",
+        "api-key",
+        "apikey",
+        "x-api-key",
+        "x-apikey",
+        "ocp-apim-subscription-key",
+        "x-functions-key",
+        "x-goog-api-key",
+        "x-auth-token",
+        "x-amz-security-token",
+        "cookie",
+        "set-cookie",
+        "set-cookie2",
+    }
+)
+
+# Values of those headers that show nothing: a scheme with the placeholder or with a public credential, or a scheme alone.
+_HARMLESS = re.compile(
+    rf"[ \t]*(?:(?:[A-Za-z][A-Za-z0-9-]*[ \t]+)?(?:{re.escape(PLACEHOLDER)}|{re.escape(WRONG_KEY)})"
+    rf"|{re.escape(WRONG_BASIC)}|(?i:bearer|basic)?)[ \t]*"
+)
+
+# The words of a record that are this program's own: a key that happens to be one of them must not make a log unreadable.
+_OURS = frozenset({"type", "id", "scope", "method", "failure", "check", "area", "cites", "exchanges"})
+
+# Shorter pieces of base64 than this are too likely to occur by chance.
+_SHORTEST_PIECE = 8
+
+
+class Redactor:
+    """Replaces each key by `$SEATRIAL_API_KEY`, in text, bytes, headers and records; without keys, only headers are seen to.
+
+    Raises `ValueError` for a key of fewer than 4 characters: replacing it everywhere would leave nothing to read, and
+    not replacing it would show it.
+    """
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        known = sorted(set(keys), key=len, reverse=True)
+        if any(len(key) < SHORTEST_KEY for key in known):
+            raise ValueError(f"a key of fewer than {SHORTEST_KEY} characters cannot be kept out of a log")
+        source = "|".join(pattern for key in known for pattern in (*_encoded(key), _spelled(key)))
+        self._text = re.compile(source) if source else None
+        self._bytes = re.compile(source.encode("utf-8")) if source else None
+
+    def text(self, text: str) -> str:
+        """The text with every spelling of a key replaced."""
+        return text if self._text is None else self._text.sub(lambda _: PLACEHOLDER, text)
+
+    def raw(self, data: bytes) -> bytes:
+        """The bytes with every spelling of a key replaced; keys are looked for in UTF-8."""
+        return data if self._bytes is None else self._bytes.sub(lambda _: PLACEHOLDER.encode(), data)
+
+    def header(self, name: str, value: str) -> str:
+        """The value of a header as it may be shown: `[redacted]` when the name is secret and the value not harmless."""
+        shown = self.text(value)
+        if name.strip().lower() in SECRET_HEADERS and not _HARMLESS.fullmatch(shown):
+            return REDACTED
+        return shown
+
+    def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The headers as they may be shown, in their order."""
+        return tuple((self.text(name), self.header(name, value)) for name, value in headers)
+
+    def record(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A record of the log as it may be written: every string in it, bodies in base64 included.
+
+        `arrivals` count bytes of the body, so where the body changes length they change with it.
+        """
+        clean = {key: value if key in _OURS else self._value(key, value) for key, value in record.items()}
+        response = record.get("response")
+        if isinstance(response, Mapping) and isinstance(record.get("arrivals"), list):
+            clean["arrivals"] = self._moved(record["arrivals"], _body(response))
+        return clean
+
+    def _value(self, key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._base64(value) if key == "base64" else self.text(value)
+        if isinstance(value, Mapping):
+            if key == "headers":
+                return {self.text(str(name)): self._one(str(name), text) for name, text in value.items()}
+            return {name: self._value(name, item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            if key == "headers" and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
+                return [[self._one("", name), self._one(str(name), text)] for name, text in value]
+            return [self._value("", item) for item in value]
+        return value
+
+    def _one(self, name: str, value: Any) -> Any:
+        return self.header(name, value) if isinstance(value, str) else self._value("", value)
+
+    def _base64(self, value: str) -> str:
+        try:
+            data = base64.b64decode(value, validate=True)
+        except ValueError:
+            return self.text(value)
+        clean = self.raw(data)
+        return value if clean == data else base64.b64encode(clean).decode("ascii")
+
+    def _moved(self, arrivals: list[Any], body: bytes) -> list[Any]:
+        """The arrivals with each offset where it is once the body has been redacted."""
+        spans = [] if self._bytes is None else [match.span() for match in self._bytes.finditer(body)]
+        if not spans:
+            return [list(pair) for pair in arrivals]
+        width = len(PLACEHOLDER)
+        moved = []
+        for ns, offset in arrivals:
+            at = offset
+            for start, end in spans:
+                if offset >= end:
+                    at += width - (end - start)
+                elif offset > start:
+                    at += min(offset - start, width - 1) - (offset - start)
+            moved.append([ns, at])
+        return moved
+
+
+def _body(response: Mapping[str, Any]) -> bytes:
+    if isinstance(response.get("base64"), str):
+        try:
+            return base64.b64decode(response["base64"], validate=True)
+        except ValueError:
+            return b""
+    return str(response.get("text", "")).encode("utf-8")
+
+
+def _spelled(key: str) -> str:
+    """A pattern for the key with each character plain, JSON-escaped or percent-encoded, in any mixture."""
+    return "".join(f"(?:{'|'.join(_spellings(character))})" for character in key)
+
+
+def _spellings(character: str) -> list[str]:
+    # Backslashes and percent signs double each time that JSON is put into JSON, or a URL into a URL. The counts are
+    # bounded, since a hostile answer of nothing else would take quadratic time.
+    escapes = "".join(f"\\\\{{1,4}}u{_hex(code, 4)}" for code in _utf16(character))
+    encoded = "".join(f"%(?:25){{0,3}}{_hex(byte, 2)}" for byte in character.encode("utf-8"))
+    plain = r"\\{1,4}" if character == "\\" else re.escape(character)
+    if character in "\"'/":
+        plain = r"\\{0,4}" + plain
+    return [plain, escapes, encoded]
+
+
+def _utf16(character: str) -> list[int]:
+    code = ord(character)
+    if code < 0x10000:
+        return [code]
+    return [0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF)]
+
+
+def _hex(value: int, digits: int) -> str:
+    return "".join(f"[{d}{d.upper()}]" if d.isalpha() else d for d in f"{value:0{digits}x}")
+
+
+def _encoded(key: str) -> list[str]:
+    """Patterns for the key in base64, alone or inside something longer, in either alphabet, percent-encoded or not."""
+    data = key.encode("utf-8")
+    pieces: set[str] = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(data).decode("ascii")
+        pieces |= {whole, whole.rstrip("="), quote(whole, safe="")}
+        for before in range(3):
+            # The characters that depend on the key alone: those which share bits with a neighbour are left out.
+            text = encode(b"\0" * before + data).decode("ascii")
+            piece = text[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
+            if len(piece) >= _SHORTEST_PIECE:
+                pieces |= {piece, quote(piece, safe="")}
+    return [re.escape(piece) for piece in sorted(pieces, key=len, reverse=True)]

@@ -1,0 +1,62 @@
+"""What a load process is told: the settings of one run as JSON, without the key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from loadtests.profiles import Plan, PlanError, plan, profile
+from schemas.contracts import get
+from schemas.model import Contract, ContractError, Operation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """One run. `overrides` change the profile, `parameters` are set in each request's body.
+
+    The same `seed` sends the same prompts at the same times: to measure an endpoint that caches again, take another.
+    """
+
+    target: str
+    contract: str = "azure-llama"
+    profile: str = "streaming"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    ca_file: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Any) -> Orders:
+        """The orders in a JSON object; `PlanError` for anything that is none."""
+        kinds = {"overrides": Mapping, "parameters": Mapping, "seed": int, "ca_file": (str, type(None))}
+        known = {row.name for row in fields(cls)}
+        if not isinstance(value, Mapping) or "target" not in value:
+            raise PlanError("the orders of a load run are a JSON object with a target")
+        if unknown := sorted(set(value) - known):
+            raise PlanError(f"orders have no {', '.join(unknown)}; they have {', '.join(sorted(known))}")
+        for name, given in value.items():
+            kind: Any = kinds.get(name, str)
+            if not isinstance(given, kind):
+                raise PlanError(f"{name} in the orders is {given!r}, which is of the wrong type")
+        return cls(**value)
+
+    def to_json(self) -> dict[str, Any]:
+        """The orders as a JSON object; `from_json` is its inverse."""
+        return asdict(self)
+
+    def plan(self) -> Plan:
+        """What the run does and may cost; `PlanError` for orders that make no sense."""
+        return plan(profile(self.profile), self.overrides)
+
+    def operation(self) -> tuple[Contract, Operation]:
+        """The contract and the route of it that is to be asked; `PlanError` when there is no such."""
+        route = self.plan().profile.route
+        try:
+            contract = get(self.contract)
+        except (ContractError, KeyError) as error:
+            raise PlanError(str(error)) from None
+        offered = {one.route: one for one in contract.operations}
+        if route not in offered:
+            raise PlanError(f"contract {contract.name} has no route {route!r}; it has {', '.join(offered)}")
+        return contract, offered[route]

@@ -1,0 +1,149 @@
+"""Keep-alive connections on gevent sockets of our own, opened ahead of need.
+
+Law: a connection that the server has closed is found out before it is used, since a request that was written is never
+written again: it may have been charged for.
+"""
+
+from __future__ import annotations
+
+import select
+import socket as native
+import ssl
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import certifi
+import gevent
+import gevent.socket
+import gevent.ssl
+from gevent.monkey import get_original
+
+_poll: Any = get_original("select", "poll")
+
+IDLE_SECONDS = 55.0
+
+
+class Unreachable(Exception):
+    """No connection could be made: the name, the port, the certificate, or no answer in time."""
+
+
+@dataclass
+class Connection:
+    """An open socket; `used` counts the requests that it has carried."""
+
+    socket: Any
+    used: int = 0
+    idle_since: float = 0.0
+
+    def close(self) -> None:
+        """Close the socket; never raises."""
+        with suppress(OSError):
+            self.socket.close()
+
+
+class Pool:
+    """Connections to one host. `take` gives the one that was idle longest, so that none grows stale unseen."""
+
+    def __init__(
+        self, host: str, port: int, *, tls: bool = False, ca_file: str | None = None, connect_seconds: float = 10.0
+    ) -> None:
+        self._address = (host, port)
+        self._seconds = connect_seconds
+        self._context = _context(ca_file) if tls else None
+        self._idle: deque[Connection] = deque()
+        self._closed = False
+
+    def take(self) -> Connection:
+        """An idle connection that is still open, or a new one; raises `Unreachable`."""
+        while self._idle:
+            connection = self._idle.popleft()
+            if time.monotonic() - connection.idle_since < IDLE_SECONDS and _quiet(connection.socket):
+                return connection
+            connection.close()
+        return self.connect()
+
+    def give(self, connection: Connection) -> None:
+        """Take back a connection that can carry another request."""
+        if self._closed:
+            connection.close()
+            return
+        connection.idle_since = time.monotonic()
+        self._idle.append(connection)
+
+    def warm(self, count: int) -> None:
+        """Open connections until `count` are idle; those that cannot be opened are left for `take` to report."""
+        jobs = [gevent.spawn(self._open_one) for _ in range(count - len(self._idle))]
+        gevent.joinall(jobs, timeout=self._seconds)
+        gevent.killall(jobs)
+
+    def connect(self) -> Connection:
+        """A new connection; raises `Unreachable`."""
+        opened = None
+        try:
+            with gevent.Timeout(self._seconds, TimeoutError("no connection in time")):
+                opened = gevent.socket.create_connection(self._address)
+                opened.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
+                if self._context is not None:
+                    opened = self._context.wrap_socket(opened, server_hostname=self._address[0])
+        except BaseException as error:
+            if opened is not None:
+                opened.close()
+            if not isinstance(error, OSError | UnicodeError):
+                raise
+            raise Unreachable(_reason(error)) from None
+        return Connection(opened)
+
+    def close(self) -> None:
+        """Close the idle connections, and those in use when they are given back."""
+        self._closed = True
+        while self._idle:
+            self._idle.popleft().close()
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def _open_one(self) -> None:
+        with suppress(Unreachable):
+            self.give(self.connect())
+
+
+def _context(ca_file: str | None) -> Any:
+    """Certificates are verified: by the file given, or else by the system's and certifi's authorities."""
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file is None:
+        context.load_default_certs()
+    context.load_verify_locations(cafile=ca_file or certifi.where())
+    return context
+
+
+def _quiet(sock: Any) -> bool:
+    """Whether an idle socket is open with nothing to read; a TLS session ticket that waits there is no harm."""
+    poll = _poll()
+    try:
+        poll.register(sock.fileno(), select.POLLIN)
+        if not poll.poll(0):
+            return True
+        sock.settimeout(0.0)
+        sock.recv(1)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        sock.settimeout(None)
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def _reason(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate was not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, native.gaierror | UnicodeError):
+        return "the host name does not resolve"
+    if isinstance(error, TimeoutError):
+        return "no connection in time"
+    return (getattr(error, "strerror", None) or str(error)).lower()

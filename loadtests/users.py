@@ -1,0 +1,311 @@
+"""Runs load profiles under locust: its command line, its statistics and web page, its workers.
+
+The only module that imports locust, because that patches the sockets of the whole process. Law: one stream is one entry in
+locust's statistics, and only a complete stream has a response time there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gevent
+import gevent.event
+from locust import User, constant, events, task
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from loadtests.campaign import Campaign
+from loadtests.collect import Collector, RecordError, Sample
+from loadtests.orders import Orders
+from loadtests.pool import Pool
+from loadtests.profiles import PROFILES, PlanError
+from loadtests.streams import Reading, read_stream
+from loadtests.target import Target, TargetError, target
+
+KEY_VARIABLE = "SEATRIAL_API_KEY"
+
+# Exit codes, as everywhere in Seatrial.
+HELD, FAILED, USAGE, COULD_NOT_JUDGE = 0, 1, 2, 3
+
+_NUMBERS = ("rate", "duration", "max_tokens", "prompt_tokens")
+_CHOICES = ("route", "arrivals")
+
+log = logging.getLogger("seatrial.load")
+
+
+class StreamFailed(Exception):
+    """A stream was not complete; the text is its outcome, so that locust counts equal ones together."""
+
+
+class Driver:
+    """One environment of locust: starts a campaign with each test and reports every stream of it."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        orders: Callable[[Environment], Orders],
+        key: Callable[[Environment], str],
+        on_sample: Callable[[Sample], None] | None = None,
+    ) -> None:
+        self.environment = environment
+        self.campaign: Campaign | None = None
+        self.over = gevent.event.Event()
+        self._orders = orders
+        self._key = key
+        self._on_sample = on_sample
+        self._share: tuple[int, int] = (0, 1)
+        self._sent_orders: Orders | None = None
+        self._unreported: dict[str, Any] | None = None
+        self._waiting_for: set[str] = set()
+        self._merged = Collector()
+        self._ended_early = ""
+        self._asked: tuple[Target, Pool] | None = None
+        self._install()
+
+    def _install(self) -> None:
+        hooks, runner = self.environment.events, self.environment.runner
+        hooks.test_start.add_listener(self._start)
+        hooks.test_stopping.add_listener(self._stop)
+        if isinstance(runner, WorkerRunner):
+            runner.register_message("seatrial", self._take_orders)
+            hooks.report_to_master.add_listener(self._report)
+        elif isinstance(runner, MasterRunner):
+            hooks.worker_report.add_listener(self._merge)
+        _drivers[self.environment] = self
+
+    def asked(self) -> tuple[Target, Pool]:
+        """What a user asks, and over which connections; made once."""
+        if self._asked is None:
+            orders = self._sent_orders or self._orders(self.environment)
+            contract, operation = orders.operation()
+            where = target(
+                orders.target,
+                operation,
+                self._key(self.environment),
+                query=contract.query,
+                headers=contract.headers,
+                parameters=orders.parameters,
+            )
+            self._asked = where, Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file)
+        return self._asked
+
+    def publish(self, reading: Reading, label: str, seconds: float | None) -> None:
+        """Tell locust of one stream; `seconds` is how long it took and counts only where it was complete."""
+        complete = reading.outcome == "ok" and seconds is not None
+        self.environment.events.request.fire(
+            request_type="STREAM",
+            name=label,
+            response_time=seconds * 1000 if complete and seconds is not None else None,
+            response_length=reading.size,
+            response=None,
+            context={},
+            exception=None if complete else StreamFailed(reading.outcome),
+        )
+
+    def _start(self, **_: Any) -> None:
+        self.over.clear()
+        self._asked = None
+        try:
+            if isinstance(self.environment.runner, MasterRunner):
+                self._send_orders(self.environment.runner)
+                return
+            orders = self._sent_orders or self._orders(self.environment)
+            where, pool = self.asked()
+            plan = orders.plan()
+        except (PlanError, TargetError, OSError) as error:
+            log.error("%s", error)  # noqa: TRY400 - the user's mistake, in one line
+            self._finish(USAGE)
+            return
+        index, workers = self._share
+        log.info("%s", plan)
+        self.campaign = Campaign(
+            plan, where, pool, seed=orders.seed, index=index, workers=workers, on_sample=self._sampled
+        )
+        gevent.spawn(self._run, self.campaign)
+
+    def _run(self, campaign: Campaign) -> None:
+        try:
+            campaign.run()
+        finally:
+            self._unreported = campaign.to_record()
+            if not isinstance(self.environment.runner, WorkerRunner):
+                _log_figures(campaign.collector, campaign.why_invalid())
+                self._finish(_exit_code(campaign.collector, campaign.why_invalid()))
+
+    def _finish(self, code: int) -> None:
+        self.environment.process_exit_code = code
+        self.over.set()
+        runner = self.environment.runner
+        if runner is not None:
+            # Not from here: a greenlet of the runner would wait for its own end.
+            gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
+
+    def _stop(self, **_: Any) -> None:
+        if self.campaign is not None and not self.over.is_set():
+            self.campaign.stop("stopped before its end")
+
+    def _sampled(self, one: Sample) -> None:
+        seconds = None if one.t_sent is None or one.t_end is None else one.t_end - one.t_sent
+        self.publish(one.reading, self.asked()[0].label, seconds)
+        if self._on_sample is not None:
+            self._on_sample(one)
+
+    def _send_orders(self, master: MasterRunner) -> None:
+        """Tell each worker its share before it is told to start."""
+        orders = self._orders(self.environment)
+        log.info("%s", orders.plan())
+        names = [node.id for node in master.clients.ready]
+        self._waiting_for, self._merged, self._ended_early = set(names), Collector(), ""
+        for index, name in enumerate(names):
+            share = {"orders": orders.to_json(), "index": index, "workers": len(names)}
+            master.send_message("seatrial", share, client_id=name)
+
+    def _take_orders(self, msg: Any, **_: Any) -> None:
+        self._sent_orders = Orders.from_json(msg.data["orders"])
+        self._share = int(msg.data["index"]), int(msg.data["workers"])
+
+    def _report(self, data: dict[str, Any], **_: Any) -> None:
+        if self._unreported is not None:
+            data["seatrial"], self._unreported = self._unreported, None
+
+    def _merge(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:
+        record = data.get("seatrial")
+        if record is None or client_id not in self._waiting_for:
+            return
+        self._waiting_for.discard(client_id)
+        try:
+            self._merged.merge(record)
+            self._ended_early = self._ended_early or record["reason"]
+        except (RecordError, KeyError) as error:
+            self._ended_early = f"worker {client_id} reported nonsense: {error}"
+        if not self._waiting_for:
+            _log_figures(self._merged, self._ended_early)
+            self._finish(_exit_code(self._merged, self._ended_early))
+
+
+_drivers: WeakKeyDictionary[Environment, Driver] = WeakKeyDictionary()
+
+
+class LlamaUser(User):
+    """A user for locustfiles of one's own, in closed loop: `self.stream(...)` in a task sends one request and reads it."""
+
+    abstract = True
+    _numbers = 0
+
+    def stream(self, body: bytes, *, name: str = "", deadline: float = 60.0) -> Reading:
+        """Send one request with that JSON body, read its stream, and report it to locust."""
+        driver = _drivers[self.environment]
+        where, pool = driver.asked()
+        reading = read_stream(pool, where.request(body), deadline=deadline)
+        driver.publish(reading, name or where.label, (reading.end - reading.sent) / 1e9 if reading.sent else None)
+        return reading
+
+
+class ScheduledUser(User):
+    """Stands for the open-loop schedule in locust's count of users: requests are sent by the clock, not by users."""
+
+    wait_time = constant(1)
+
+    @task
+    def idle(self) -> None:
+        """Do nothing: a user that waited for its answer would make an open loop a closed one."""
+
+
+@events.init_command_line_parser.add_listener
+def _add_arguments(parser: Any, **_: Any) -> None:
+    group = parser.add_argument_group("Seatrial")
+    try:
+        group.add_argument("--profile", default="streaming", help=f"load profile: {', '.join(PROFILES)}")
+    except argparse.ArgumentError:
+        # Newer locusts have an option of this name for grouping runs: the same word is taken for both.
+        pass
+    group.add_argument("--rate", type=float, help="requests per second, in place of the profile's")
+    group.add_argument("--duration", type=float, help="seconds, in place of the profile's")
+    group.add_argument("--max-tokens", type=int, help="most tokens of an answer, in place of the profile's")
+    group.add_argument("--prompt-tokens", type=int, help="about how long a prompt is, in place of the profile's")
+    group.add_argument("--route", help="chat or completions, in place of the profile's")
+    group.add_argument("--arrivals", help="constant or poisson, in place of the profile's")
+    group.add_argument("--contract", default="azure-llama", help="the contract that the endpoint keeps")
+    group.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
+    group.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
+    group.add_argument(
+        "--key-env",
+        default=KEY_VARIABLE,
+        help="environment variable that has the endpoint's key",
+        include_in_web_ui=False,
+    )
+
+
+@events.init.add_listener
+def _on_init(environment: Environment, **_: Any) -> None:
+    Driver(environment, _orders_from_options, _key_from_environment)
+
+
+def _orders_from_options(environment: Environment) -> Orders:
+    """What the command line or the form of the web page asks for, which sends every number as text."""
+    options = environment.parsed_options
+    try:
+        numbers = {name: _number(getattr(options, name)) for name in _NUMBERS}
+        seed = int(options.seed or 0) if options is not None else 0
+    except ValueError as error:
+        raise PlanError(str(error)) from None
+    return Orders(
+        target=environment.host or "",
+        contract=getattr(options, "contract", None) or "azure-llama",
+        profile=getattr(options, "profile", None) or "streaming",
+        overrides={**numbers, **{name: getattr(options, name) or None for name in _CHOICES}},
+        seed=seed,
+        ca_file=getattr(options, "ca_file", None) or None,
+    )
+
+
+def _number(given: Any) -> float | None:
+    if given is None or given == "":
+        return None
+    return float(given)
+
+
+def _key_from_environment(environment: Environment) -> str:
+    return os.environ.get(getattr(environment.parsed_options, "key_env", None) or KEY_VARIABLE, "")
+
+
+def _exit_code(figures: Collector, invalid: str) -> int:
+    """A 429 is an answer to a rate that was too high, and no failure of a stream."""
+    if invalid:
+        return COULD_NOT_JUDGE
+    return FAILED if figures.counts.total() > figures.counts["ok"] + figures.counts["429"] else HELD
+
+
+def _log_figures(figures: Collector, invalid: str) -> None:
+    for name, row in figures.summary().items():
+        log.info("%-13s %s ms", name, "  ".join(f"{key} {value:.1f}" for key, value in row.items() if key != "count"))
+    log.info("outcomes: %s", ", ".join(f"{name} {count}" for name, count in sorted(figures.counts.items())) or "none")
+    if invalid:
+        log.warning("these figures are not valid: %s", invalid)
+
+
+def headless(
+    orders: Orders, key: str, on_sample: Callable[[Sample], None], on_start: Callable[[Campaign], None]
+) -> Campaign:
+    """Run one profile in this process without locust's command line; returns the campaign when it is over.
+
+    Raises `PlanError` or `TargetError` before anything is sent.
+    """
+    environment = Environment(user_classes=[ScheduledUser], host=orders.target)
+    runner = environment.create_local_runner()
+    driver = Driver(environment, lambda _: orders, lambda _: key, on_sample)
+    orders.plan()
+    driver.asked()
+    runner.start(1, spawn_rate=1)
+    while driver.campaign is None and not driver.over.wait(0.005):
+        pass
+    if driver.campaign is None:
+        raise PlanError("the run could not be started")
+    on_start(driver.campaign)
+    driver.over.wait()
+    return driver.campaign

@@ -1,0 +1,256 @@
+"""The verdict on a run: derived from its outcomes and a gate whenever it is read, and never stored.
+
+Law: silence is not a pass. A run that was cut off, ran nothing, hit a fault of ours or left a MUST open is never found to
+conform; only a failure of the endpoint itself outranks that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from reports.coverage import Coverage, ErratumReading, contract_of, cover, readings_of, requirements_of
+from reports.gate import Gate, Waiver
+from reports.loads import LoadSummary, summarize
+from reports.model import Outcome, Run
+from reports.slo import SloResult
+from schemas.model import LEVELS, Requirement
+
+Status = Literal["conforms", "does-not-conform", "could-not-judge"]
+EXIT_CODES: Mapping[Status, int] = {"conforms": 0, "does-not-conform": 1, "could-not-judge": 3}
+
+# What a report counts, in its order; every format shows these words.
+COUNTED = (
+    "passed", "failed", "warned", "noted", "waived", "skipped", "blocked", "inconclusive", "errors", "not run",
+)  # fmt: skip
+_COUNTED_AS = {
+    "pass": "passed",
+    "skip": "skipped",
+    "blocked": "blocked",
+    "inconclusive": "inconclusive",
+    "error": "errors",
+}
+_GRADED_AS = {"fail": "failed", "warn": "warned", "note": "noted", "waived": "waived"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A failing check: the requirement it is filed under, that one's level, and what the gate makes of it.
+
+    `grade` is `fail`, `warn`, `note` or `waived`; `requirement` is None when this version knows no row of that id.
+    """
+
+    outcome: Outcome
+    requirement_id: str
+    requirement: Requirement | None
+    level: str
+    grade: str
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaleWaiver:
+    """A waiver that has to go, and why."""
+
+    waiver: Waiver
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a run means under a gate. `reasons` are one line each, the decisive ones first."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    stale: tuple[StaleWaiver, ...]
+    coverage: tuple[Coverage, ...]
+    readings: tuple[ErratumReading, ...]
+    loads: tuple[LoadSummary, ...]
+    counts: Mapping[str, int]
+    gate: Gate
+    notes: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 conforms, 1 does not, 3 could not judge."""
+        return EXIT_CODES[self.status]
+
+    @property
+    def slos(self) -> tuple[SloResult, ...]:
+        """The objectives of all loads."""
+        return tuple(slo for load in self.loads for slo in load.slos)
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """The ids of the checks that fail the gate."""
+        return tuple(finding.outcome.check for finding in self.graded("fail"))
+
+    def graded(self, grade: str) -> tuple[Finding, ...]:
+        """The findings of one grade: `fail`, `warn`, `note` or `waived`."""
+        return tuple(finding for finding in self.findings if finding.grade == grade)
+
+
+def judge(run: Run, gate: Gate, today: date) -> Verdict:
+    """Judge a run by a gate, as of a day (waivers have an end)."""
+    requirements = requirements_of(run)
+    findings = _findings(run, gate, requirements, today)
+    waived = tuple(finding.outcome.check for finding in findings if finding.grade == "waived")
+    coverage = cover(run, requirements, waived) if run.outcomes or run.planned else ()
+    stale = _stale(run, gate, today)
+    loads = tuple(summarize(load, gate.slo) for load in run.loads)
+    failures = [*_failure_reasons(findings), *_slo_reasons(loads, "fail")]
+    doubts = [*_run_doubts(run), *_coverage_doubts(coverage, gate, today), *_load_doubts(run, loads)]
+    rot = [f"the waiver of {one.waiver.check} is stale: {one.why}" for one in stale]
+    status: Status = "conforms"
+    if failures:
+        status = "does-not-conform"
+    elif doubts:
+        status = "could-not-judge"
+    elif rot:
+        # The endpoint may be fine; a gate that nobody tends is not, and would hide the next failure.
+        status = "does-not-conform"
+    return Verdict(
+        status=status,
+        reasons=(*failures, *doubts, *rot),
+        findings=findings,
+        stale=stale,
+        coverage=coverage,
+        readings=readings_of(run),
+        loads=loads,
+        counts=_counts(run, findings),
+        gate=gate,
+        notes=_notes(run, coverage, findings),
+    )
+
+
+def listed(ids: Iterable[str], most: int = 8) -> str:
+    """Those ids in one line, cut after `most`."""
+    every = list(ids)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def _findings(run: Run, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> tuple[Finding, ...]:
+    found = [_finding(outcome, gate, requirements, today) for outcome in run.outcomes if outcome.status == "fail"]
+    grades = list(_GRADED_AS)
+    return tuple(sorted(found, key=lambda finding: (grades.index(finding.grade), finding.outcome.check)))
+
+
+def _finding(outcome: Outcome, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> Finding:
+    # A requirement that this version does not know is held to be a MUST: not knowing must not make a gate milder.
+    levels = {cited: requirements[cited].level if cited in requirements else LEVELS[0] for cited in outcome.cites}
+    filed = min(outcome.cites, key=lambda cited: LEVELS.index(levels[cited])) if outcome.cites else ""
+    level = levels.get(filed, LEVELS[0])
+    waiver = gate.waiver_for(outcome.check, today)
+    return Finding(
+        outcome=outcome,
+        requirement_id=filed,
+        requirement=requirements.get(filed),
+        level=level,
+        grade="waived" if waiver else gate.grade(level),
+        waiver=waiver,
+    )
+
+
+def _stale(run: Run, gate: Gate, today: date) -> tuple[StaleWaiver, ...]:
+    statuses = {outcome.check: outcome.status for outcome in run.outcomes}
+    every = {*run.planned, *statuses}
+    found = []
+    for waiver in gate.waivers:
+        covered = sorted(check for check in every if waiver.covers(check))
+        ends = {statuses.get(check, "not run") for check in covered}
+        if waiver.expired(today):
+            found.append(StaleWaiver(waiver=waiver, why=f"its date, {waiver.until}, is past"))
+        elif not covered and every and not run.partial:
+            found.append(StaleWaiver(waiver=waiver, why="it matches no check"))
+        elif "pass" in ends and ends <= {"pass", "skip"}:
+            passing = [check for check in covered if statuses[check] == "pass"]
+            found.append(StaleWaiver(waiver=waiver, why=f"what it waives passes now ({listed(passing, 3)})"))
+    return tuple(found)
+
+
+def _failure_reasons(findings: tuple[Finding, ...]) -> Iterable[str]:
+    for level in LEVELS:
+        ids = [one.outcome.check for one in findings if one.grade == "fail" and one.level == level]
+        if ids:
+            checks = "1 check fails" if len(ids) == 1 else f"{len(ids)} checks fail"
+            yield f"{checks} a {level} of the contract: {listed(ids)}"
+
+
+def _slo_reasons(loads: tuple[LoadSummary, ...], state: str) -> Iterable[str]:
+    for load in loads:
+        for slo in load.slos:
+            if slo.state == state:
+                what = {"fail": "is missed", "not-enough": "cannot be judged", "not-judged": "is not judged"}[state]
+                yield f"objective {slo.name} {what} in load {slo.profile}: {slo.evidence}"
+
+
+def _run_doubts(run: Run) -> Iterable[str]:
+    if run.incomplete:
+        yield run.incomplete
+    errors = [outcome.check for outcome in run.outcomes if outcome.status == "error"]
+    if errors:
+        yield f"a fault of Seatrial ended {len(errors)} checks: {listed(errors)}"
+    executed = [outcome for outcome in run.outcomes if outcome.status in {"pass", "fail"}]
+    if not executed and (run.outcomes or run.planned or not run.loads):
+        yield "no check ran to a result"
+    if run.not_run and run.complete:
+        yield f"{len(run.not_run)} planned checks have no outcome: {listed(run.not_run)}"
+    if (run.outcomes or run.planned) and contract_of(run) is None and not run.rows:
+        yield f"this version knows no contract named {run.contract!r}, so nothing says what was left out"
+
+
+def _coverage_doubts(coverage: tuple[Coverage, ...], gate: Gate, today: date) -> Iterable[str]:
+    must = [one for one in coverage if one.requirement.level == "MUST"]
+    open_ = [one.requirement.id for one in must if one.state == "inconclusive"]
+    if open_:
+        yield f"{len(open_)} MUST could not be judged by any of their checks: {listed(open_)}"
+    # Who waives a failure may waive what it blocks, by a pattern that covers both.
+    blocked = [
+        one.requirement.id
+        for one in must
+        if one.state == "blocked" and not all(gate.waiver_for(check, today) for check in one.checks)
+    ]
+    if blocked:
+        yield f"{len(blocked)} MUST were not reached, because what their checks need did not pass: {listed(blocked)}"
+    skipped = [
+        one.requirement.id
+        for one in must
+        if one.state == "skipped" and not all(gate.accepts_skip(check) for check in one.checks)
+    ]
+    if skipped:
+        yield f"{len(skipped)} MUST were skipped, which this gate does not accept: {listed(skipped)}"
+
+
+def _load_doubts(run: Run, loads: tuple[LoadSummary, ...]) -> Iterable[str]:
+    if run.command == "load" and not loads:
+        yield "no load was recorded"
+    for load in loads:
+        if load.doubt:
+            yield f"load {load.profile}: {load.doubt}"
+    yield from _slo_reasons(loads, "not-enough")
+
+
+def _counts(run: Run, findings: tuple[Finding, ...]) -> Mapping[str, int]:
+    counted = Counter(_COUNTED_AS[one.status] for one in run.outcomes if one.status in _COUNTED_AS)
+    counted.update(_GRADED_AS[finding.grade] for finding in findings)
+    counted["not run"] = len(run.not_run)
+    return {name: counted[name] for name in COUNTED}
+
+
+def _notes(run: Run, coverage: tuple[Coverage, ...], findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    notes = []
+    judged = [one for one in coverage if one.requirement.level == "MUST" and one.state != "untestable"]
+    done = [one for one in judged if one.state in {"passed", "failed", "waived"}]
+    if judged and len(done) < len(judged):
+        notes.append(f"{len(done)} of {len(judged)} testable MUST were judged in this run")
+    waived = [finding for finding in findings if finding.grade == "waived"]
+    if waived:
+        notes.append(f"{len(waived)} failing checks are waived: {listed(one.outcome.check for one in waived)}")
+    if run.partial:
+        notes.append("only a selection of the checks was asked for")
+    return tuple(notes)

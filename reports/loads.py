@@ -1,0 +1,108 @@
+"""What a load measured, ready to be shown: percentiles, the shape of each distribution, objectives, doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reports.model import Load
+from reports.slo import SloResult, failed, judge_slo
+from reports.stats import Distribution, StatsError, decode
+
+PERCENTS = (50.0, 90.0, 95.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A latency: its key in the log, its name, and its definition as printed beside the figures."""
+
+    key: str
+    name: str
+    definition: str
+
+
+# In the order of a report. The words are shown wherever the figures are: tools differ in what they call by these names.
+MEASURES = (
+    Measure("ttft", "TTFT", "time to first token: from sending the request to the first chunk that has text"),
+    Measure(
+        "ttft_intended",
+        "TTFT, intended",
+        "the same from the moment at which the schedule meant to send it, so that a stalled client hides nothing",
+    ),
+    Measure("itl", "ITL", "inter-token latency: each gap between two chunks that have text, all gaps of all streams"),
+    Measure(
+        "tpot", "TPOT", "time per output token: (last - first chunk with text) / (tokens - 1), one value per stream"
+    ),
+    Measure("e2e", "End to end", "from sending the request to the last byte of a whole answer"),
+    Measure("lateness", "Lateness", "how late the client itself sent a request, against its schedule"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """One measured distribution in milliseconds; `percentiles` go by percent."""
+
+    measure: Measure
+    distribution: Distribution
+    percentiles: Mapping[float, float]
+
+    @property
+    def largest(self) -> float:
+        """The largest value."""
+        return self.distribution.values[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadSummary:
+    """One load with its latencies, its objectives, and why its figures are in doubt (empty when they are not)."""
+
+    load: Load
+    latencies: tuple[Latency, ...]
+    slos: tuple[SloResult, ...]
+    doubt: str = ""
+
+    @property
+    def profile(self) -> str:
+        """The name of the load's profile."""
+        return self.load.profile
+
+    @property
+    def rate(self) -> float:
+        """Whole answers per second; 0 for a load that took no time."""
+        return self.load.counts.get("ok", 0) / self.load.seconds if self.load.seconds > 0 else 0.0
+
+
+def summarize(load: Load, slo: Mapping[str, float]) -> LoadSummary:
+    """Decode a load's histograms and judge it by these limits; a histogram that cannot be read becomes a doubt."""
+    distributions: dict[str, Distribution] = {}
+    damaged = []
+    for key, histogram in load.histograms.items():
+        try:
+            distributions[key] = decode(histogram.encoded, histogram.unit)
+        except StatsError as error:
+            damaged.append(f"the histogram {key} is damaged ({error})")
+    latencies = tuple(
+        Latency(
+            measure=measure,
+            distribution=found,
+            percentiles={percent: found.percentile(percent) for percent in PERCENTS},
+        )
+        for measure in MEASURES
+        if (found := distributions.get(measure.key)) is not None and found.total
+    )
+    return LoadSummary(
+        load=load,
+        latencies=latencies,
+        slos=tuple(judge_slo(name, limit, load, distributions) for name, limit in slo.items()),
+        doubt="; ".join([*_doubts(load), *damaged]),
+    )
+
+
+def _doubts(load: Load) -> list[str]:
+    if not load.valid:
+        return [f"its figures are not valid: {load.reason or 'no reason given'}"]
+    if not load.requests:
+        return ["it sent no request"]
+    if not load.counts.get("ok"):
+        return [f"none of its {load.requests} requests got a whole answer ({failed(load)} failed)"]
+    return []

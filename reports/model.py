@@ -1,0 +1,189 @@
+"""A run as its log tells it: frozen values in, frozen values out.
+
+Law: a log without `end` is not a complete run, and a damaged log is an error with its line number, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from conformance.wire.exchange import Exchange
+from schemas.model import Requirement
+
+STATUSES = ("pass", "fail", "skip", "blocked", "inconclusive", "error")
+END_STATUSES = ("complete", "interrupted", "aborted")
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one check ended. `exchanges` are ids, the decisive one last; `count` is how often it was seen to fail.
+
+    `status` is one of `STATUSES`; `readings` has the reading of each erratum that the check settled; `seconds`,
+    `requests` and `tokens` (an upper bound) are what the check spent.
+    """
+
+    check: str
+    title: str
+    area: str
+    route: str | None
+    cites: tuple[str, ...]
+    status: str
+    message: str = ""
+    hint: str = ""
+    exchanges: tuple[str, ...] = ()
+    count: int = 0
+    readings: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    requests: int = 0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"{self.check}: status {self.status!r} is not one of {', '.join(STATUSES)}")
+
+    def to_record(self) -> dict[str, Any]:
+        """The outcome as a record of the log."""
+        return {
+            "type": "outcome",
+            "check": self.check,
+            "title": self.title,
+            "area": self.area,
+            "route": self.route,
+            "cites": list(self.cites),
+            "status": self.status,
+            "message": self.message,
+            "hint": self.hint,
+            "exchanges": list(self.exchanges),
+            "count": self.count,
+            "readings": dict(self.readings),
+            "seconds": self.seconds,
+            "requests": self.requests,
+            "tokens": self.tokens,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """A mergeable distribution: `encoded` is an HdrHistogram in base64, its values in `unit`."""
+
+    unit: str
+    encoded: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What one load profile did: requests by outcome, latency histograms by measure, tokens by kind, seconds.
+
+    `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why.
+    """
+
+    profile: str
+    plan: Mapping[str, Any] = _NONE
+    counts: Mapping[str, int] = _NONE
+    histograms: Mapping[str, Histogram] = _NONE
+    tokens: Mapping[str, int] = _NONE
+    seconds: float = 0.0
+    valid: bool = True
+    reason: str = ""
+
+    @property
+    def requests(self) -> int:
+        """How many requests ended, in whatever way."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One request of a load: seconds on the run's clock (None for what never happened), and how it ended."""
+
+    outcome: str
+    status: int | None
+    t_intended: float | None
+    t_sent: float | None
+    t_first: float | None
+    t_last: float | None
+    t_end: float | None
+    prompt_tokens: int
+    completion_tokens: int
+    chunks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How the run ended (`status` is one of `END_STATUSES`), why, and what it spent in all."""
+
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+    requests: int = 0
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if self.status not in END_STATUSES:
+            raise ValueError(f"end status {self.status!r} is not one of {', '.join(END_STATUSES)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run. `outcomes` are in the order in which checks ended; `samples` stays empty unless asked for.
+
+    `truncated` says that the last line of the log was cut off and left out.
+    """
+
+    id: str
+    started: str
+    command: str
+    target: str
+    contract: str
+    seatrial: str = ""
+    seed: int = 0
+    profile: str = ""
+    settings: Mapping[str, Any] = _NONE
+    planned: tuple[str, ...] = ()
+    rows: tuple[Requirement, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    exchanges: Mapping[str, Exchange] = _NONE
+    loads: tuple[Load, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    sample_count: int = 0
+    end: End | None = None
+    truncated: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run went to its end."""
+        return not self.incomplete
+
+    @property
+    def incomplete(self) -> str:
+        """Why the run is no complete one, in one line; empty when it is."""
+        if self.end is None:
+            return "the log has no end: the run was cut off" + (" in the middle of a line" if self.truncated else "")
+        if self.end.status == "complete":
+            return "a line was cut off after the run's end" if self.truncated else ""
+        return f"the run was {self.end.status}" + (f": {self.end.reason}" if self.end.reason else "")
+
+    @property
+    def partial(self) -> bool:
+        """Whether the user asked for a selection of the checks (`settings.only`), so that others are rightly missing."""
+        return bool(self.settings.get("only"))
+
+    @property
+    def not_run(self) -> tuple[str, ...]:
+        """The planned checks that have no outcome."""
+        ended = {outcome.check for outcome in self.outcomes}
+        return tuple(check for check in self.planned if check not in ended)
+
+    @classmethod
+    def read(cls, path: Path, *, samples: bool = False) -> Run:
+        """The run that a log tells of, read line by line; `LogError` when the file is no log or a line is damaged."""
+        # Here, because the reader builds the values of this module.
+        from reports.reader import read_run  # noqa: PLC0415
+
+        return read_run(path, samples=samples)

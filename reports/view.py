@@ -1,0 +1,140 @@
+"""What every format says in the same words: headline, counts, facts, coverage in numbers, figures of a load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from reports.coverage import STATES, Coverage
+from reports.judge import Finding, Status, Verdict
+from reports.loads import PERCENTS, LoadSummary
+from reports.model import Run
+from reports.visible import one_line
+from schemas.model import LEVELS, Requirement
+
+HEADLINES: Mapping[Status, str] = {
+    "conforms": "Conforms",
+    "does-not-conform": "Does not conform",
+    "could-not-judge": "Could not judge",
+}
+GRADE_TITLES: Mapping[str, str] = {
+    "fail": "Failed",
+    "warn": "Warned",
+    "note": "Noted",
+    "waived": "Waived",
+}
+# Counted even when zero: a report without these two would leave the reader guessing.
+_ALWAYS = ("passed", "failed")
+
+
+def counts_line(verdict: Verdict) -> str:
+    """How many checks ended how, in one line that is the same in every format."""
+    shown = [f"{count} {name}" for name, count in verdict.counts.items() if count or name in _ALWAYS]
+    return ", ".join(shown)
+
+
+def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:
+    """Name and value of what identifies a run, each in one line."""
+    end = run.end
+    pairs = [
+        ("Target", run.target),
+        ("Contract", run.contract),
+        ("Command", run.command),
+        ("Profile", run.profile),
+        ("Started", run.started),
+        ("Took", f"{end.seconds:,.1f} s" if end else ""),
+        ("Requests", f"{end.requests:,}" if end else ""),
+        ("Tokens", f"{end.tokens:,} at most" if end else ""),
+        ("Seed", str(run.seed)),
+        ("Gate", verdict.gate.source),
+        ("Seatrial", run.seatrial),
+        ("Run", run.id),
+    ]
+    return [(name, one_line(value)) for name, value in pairs if value]
+
+
+def place(requirement: Requirement | None) -> str:
+    """Where a requirement's words stand."""
+    if requirement is None:
+        return "a requirement that this version does not know"
+    return f"page, line {requirement.line}" if requirement.source == "page" else one_line(requirement.source, 160)
+
+
+def quote(finding: Finding) -> str:
+    """The words that a finding is about; empty when this version does not know them."""
+    return one_line(finding.requirement.quote, 600) if finding.requirement else ""
+
+
+def seen(finding: Finding) -> str:
+    """What was found, with how often where that is more than once."""
+    count = finding.outcome.count
+    return finding.outcome.message + (f" (seen {count} times)" if count > 1 else "")
+
+
+def waiver_line(finding: Finding) -> str:
+    """Why and until when a finding is waived; empty when it is not."""
+    waiver = finding.waiver
+    return f"waived until {waiver.until}: {one_line(waiver.reason)}" if waiver else ""
+
+
+def coverage_counts(coverage: Iterable[Coverage]) -> dict[str, dict[str, int]]:
+    """For each level that occurs: how many requirements are in each state; zeros included."""
+    every = Counter((one.requirement.level, one.state) for one in coverage)
+    levels = [level for level in LEVELS if any(key[0] == level for key in every)]
+    return {level: {state: every[level, state] for state in STATES} for level in levels}
+
+
+def chapters(coverage: Iterable[Coverage]) -> dict[str, list[Coverage]]:
+    """The coverage by chapter of the contract (the first two parts of an id), in the contract's order."""
+    found: dict[str, list[Coverage]] = {}
+    for one in coverage:
+        parts = one.requirement.id.split(".")
+        found.setdefault(".".join(parts[:2]) if len(parts) > 2 else parts[0], []).append(one)
+    return found
+
+
+def milliseconds(value: float) -> str:
+    """A time in milliseconds to three or four digits, with its unit."""
+    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.4g} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+def load_rows(load: LoadSummary) -> list[list[str]]:
+    """One line for each latency: name, percentiles, maximum, number of values."""
+    return [
+        [
+            one.measure.name,
+            *(milliseconds(one.percentiles[percent]) for percent in PERCENTS),
+            milliseconds(one.largest),
+            f"{one.distribution.total:,}",
+        ]
+        for one in load.latencies
+    ]
+
+
+def load_line(load: LoadSummary) -> str:
+    """A load's requests by outcome, tokens, time and rate, in one line."""
+    counts = ", ".join(f"{count:,} {one_line(name, 40)}" for name, count in load.load.counts.items() if count)
+    tokens = sum(load.load.tokens.values())
+    return (
+        f"{load.load.requests:,} requests in {load.load.seconds:,.1f} s ({counts or 'none'}); "
+        f"{load.rate:,.2f} whole answers per second; {tokens:,} tokens"
+    )
+
+
+def slo_rows(load: LoadSummary) -> list[list[str]]:
+    """One line for each objective: name, limit, measured, bounds, result."""
+    words = {"pass": "kept", "fail": "missed", "not-enough": "not enough samples", "not-judged": "not judged"}
+    return [
+        [
+            slo.name,
+            slo.figure(slo.limit),
+            slo.figure(slo.value),
+            slo.bounds or "–",
+            words[slo.state],
+        ]
+        for slo in load.slos
+    ]
+
+
+LOAD_HEAD = ["measure", *(f"p{percent:g}" for percent in PERCENTS), "max", "values"]
+SLO_HEAD = ["objective", "limit", "measured", "95 % bounds", "result"]

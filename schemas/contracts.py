@@ -1,0 +1,56 @@
+"""The contracts by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from schemas import chat, completions, limits
+from schemas.answers import answer_promises
+from schemas.auth import head_rows
+from schemas.errata import PAGE
+from schemas.errors import error_rows
+from schemas.model import Contract, ContractError, Requirement
+from schemas.page import CHAT, COMPLETIONS, Place
+from schemas.practice import PRACTICE
+from schemas.sampling import sampling_promises
+from schemas.stream import stream_rows
+
+SOURCE = "How to deploy Meta Llama models with Azure AI Studio (Microsoft Learn, 2024)"
+
+
+def get(name: str) -> Contract:
+    """The contract of that name; `ContractError` with the allowed names when there is none."""
+    try:
+        return CONTRACTS[name]
+    except KeyError:
+        raise ContractError(f"no contract is named {name!r}; choose from {', '.join(names())}") from None
+
+
+def names() -> tuple[str, ...]:
+    """The names of all contracts, the default one first."""
+    return tuple(CONTRACTS)
+
+
+def _prose(place: Place) -> tuple[Requirement, ...]:
+    return (
+        *head_rows(place),
+        *sampling_promises(place),
+        *answer_promises(place),
+        *stream_rows(place),
+        *error_rows(place),
+    )
+
+
+AZURE_LLAMA = Contract(
+    name="azure-llama",
+    title="Llama as a serverless API in Azure AI Studio: the /v1 routes",
+    source=SOURCE,
+    operations=(completions.OPERATION, chat.OPERATION),
+    prose=(*_prose(COMPLETIONS), *_prose(CHAT), *limits.ROWS),
+    errata=(*PAGE, *PRACTICE),
+    requests_per_minute=limits.REQUESTS_PER_MINUTE,
+    tokens_per_minute=limits.TOKENS_PER_MINUTE,
+)
+
+CONTRACTS: Mapping[str, Contract] = MappingProxyType({contract.name: contract for contract in (AZURE_LLAMA,)})

@@ -1,0 +1,45 @@
+"""What holds for a deployment as a whole: its quota per minute, and the content filter before and behind the model."""
+
+from __future__ import annotations
+
+from schemas.model import Requirement
+
+REQUESTS_PER_MINUTE = 1_000
+TOKENS_PER_MINUTE = 200_000
+
+_QUOTA = "Each deployment has a rate limit of 200,000 tokens per minute and 1,000 API requests per minute."
+_QUOTA_LINE = 430
+_FILTER_LINE = 438
+_SPENDS_THE_QUOTA = "To find a limit is to spend it: no single request shows a quota, so the load profiles measure it and no check does."
+_HARMFUL = (
+    "Only harmful content would show it, which this suite does not send; the page gives neither a request that is "
+    "filtered nor the answer to one, and a managed deployment may switch the filter off."
+)
+
+ROWS = (
+    Requirement(id="limits.requests", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=_SPENDS_THE_QUOTA),
+    Requirement(id="limits.tokens", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=_SPENDS_THE_QUOTA),
+    Requirement(
+        id="content_filter.protects",
+        level="MUST",
+        quote="Models deployed as a serverless API with pay-as-you-go are protected by Azure AI Content Safety.",
+        line=_FILTER_LINE,
+        untestable=_HARMFUL,
+    ),
+    Requirement(
+        id="content_filter.passes",
+        level="MUST",
+        quote="With Azure AI content safety enabled, both the prompt and completion pass through an ensemble of "
+        "classification models aimed at detecting and preventing the output of harmful content.",
+        line=_FILTER_LINE,
+        untestable=_HARMFUL,
+    ),
+    Requirement(
+        id="content_filter.acts",
+        level="MUST",
+        quote="The content filtering system detects and takes action on specific categories of potentially harmful "
+        "content in both input prompts and output completions.",
+        line=_FILTER_LINE,
+        untestable=_HARMFUL,
+    ),
+)

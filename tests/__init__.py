@@ -1,0 +1,1 @@
+"""Tests: one package per package of the project, and the laws that hold for all of them."""

@@ -1,0 +1,153 @@
+"""Order, needs, outcomes: whose fault a check's end is, and that it is said once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.api import Api, Settings, Unreachable
+from conformance.check import Check, Inconclusive, Skip, Violation
+from conformance.runner import DANGEROUS, Runner, seed_of, with_needs
+from reports.model import Outcome
+from tests.conformance.fakes import CONTRACT, FakeCourier, document
+
+
+def make(name: str, run: Callable[[Api], None] = lambda _: None, *needs: str, cost: int = 0) -> Check:
+    return Check(id=name, title="t", cites=("r",), run=run, area="a", route="completions", needs=needs, cost=cost)
+
+
+def raising(error: Exception) -> Callable[[Api], None]:
+    def run(_: Api) -> None:
+        raise error
+
+    return run
+
+
+def runner(*checks: Check, **kwargs: Any) -> Runner:
+    return Runner(checks, FakeCourier(lambda _: (200, document())), CONTRACT, Settings(seed=1), **kwargs)
+
+
+def statuses(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.check: outcome.status for outcome in outcomes}
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Violation("wrong"), "fail"),
+        (Skip("not offered"), "skip"),
+        (Inconclusive("throttled"), "inconclusive"),
+        (Unreachable("connect: refused"), "inconclusive"),
+        (ZeroDivisionError("ours"), "error"),
+        (AssertionError("ours too"), "error"),
+    ],
+)
+def test_only_a_violation_is_the_endpoints_fault(error: Exception, status: str) -> None:
+    (outcome,) = runner(make("a", raising(error))).run()
+    assert outcome.status == status
+    assert str(error) in outcome.message
+
+
+def test_an_error_of_ours_says_so_and_where() -> None:
+    (outcome,) = runner(make("a", raising(ZeroDivisionError("x")))).run()
+    assert "Seatrial" in outcome.hint
+    assert "test_runner.py" in outcome.hint
+
+
+def test_a_failed_need_blocks_and_a_skipped_one_skips() -> None:
+    checks = (
+        make("bad", raising(Violation("x"))),
+        make("absent", raising(Skip("not served"))),
+        make("b", lambda _: None, "bad"),
+        make("c", lambda _: None, "b"),
+        make("d", lambda _: None, "absent"),
+    )
+    outcomes = runner(*checks).run()
+    assert statuses(outcomes) == {"bad": "fail", "absent": "skip", "b": "blocked", "c": "blocked", "d": "skip"}
+    assert outcomes[-1].message == "not served"
+
+
+def test_dangerous_checks_run_alone_and_last() -> None:
+    running: list[str] = []
+    together: list[list[str]] = []
+    lock = threading.Lock()
+
+    def body(name: str) -> Callable[[Api], None]:
+        def run(_: Api) -> None:
+            with lock:
+                running.append(name)
+                together.append(sorted(running))
+            threading.Event().wait(0.01)
+            with lock:
+                running.remove(name)
+
+        return run
+
+    risky = [make(f"z{i}", body(f"z{i}"), cost=DANGEROUS) for i in range(2)]
+    calm = [make(f"a{i}", body(f"a{i}")) for i in range(6)]
+    runner(*risky, *calm, jobs=4).run()
+    assert [group for group in together if any(name.startswith("z") for name in group)] == [["z0"], ["z1"]]
+    assert together[-2:] == [["z0"], ["z1"]]
+
+
+def test_each_outcome_is_reported_once() -> None:
+    seen: list[str] = []
+    runner(*(make(f"c{i}") for i in range(20)), jobs=4, on_outcome=lambda o: seen.append(o.check)).run()
+    assert sorted(seen) == sorted(f"c{i}" for i in range(20))
+
+
+def test_a_fault_of_the_log_ends_the_run_and_is_raised() -> None:
+    def full(_: Outcome) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        runner(*(make(f"c{i}") for i in range(5)), jobs=1, on_outcome=full).run()
+
+
+def test_stop_leaves_the_rest_undone() -> None:
+    stop = threading.Event()
+
+    def last(_: Api) -> None:
+        stop.set()
+        raise Inconclusive("interrupted")
+
+    outcomes = runner(make("a"), make("b", last), make("c"), jobs=1, stop=stop).run()
+    assert statuses(outcomes) == {"a": "pass"}
+
+
+def test_an_endpoint_that_went_away_ends_the_run() -> None:
+    one = runner(*(make(f"c{i}", raising(Unreachable("connect: refused"))) for i in range(9)), jobs=1)
+    assert len(one.run()) == 3
+    assert "stopped taking connections" in one.abort_reason
+
+
+def test_what_a_check_spent_is_in_its_outcome() -> None:
+    def twice(api: Api) -> None:
+        api.ask()
+        api.ask()
+
+    (outcome,) = runner(make("a", twice)).run()
+    assert outcome.requests == 2
+    assert outcome.tokens > 2
+
+
+def test_seeds_depend_on_run_and_check_only() -> None:
+    assert seed_of(1, "a") == seed_of(1, "a")
+    assert len({seed_of(1, "a"), seed_of(2, "a"), seed_of(1, "b")}) == 3
+
+
+def test_wanted_checks_bring_what_they_need() -> None:
+    checks = {c.id: c for c in (make("a"), make("b", lambda _: None, "a"), make("c", lambda _: None, "b"), make("d"))}
+    assert [c.id for c in with_needs(checks, ["c"])] == ["a", "b", "c"]
+
+
+def test_one_outcome_can_be_waited_for() -> None:
+    one = runner(make("a"), make("b", raising(Violation("x"))))
+    one.start()
+    waited = one.wait("b")
+    assert waited is not None
+    assert waited.status == "fail"
+    one.join()
