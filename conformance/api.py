@@ -65,6 +65,8 @@ class Settings:
     shrink: bool = True
     request_timeout: float = 30.0
     key: str | None = None
+    # What a server that hosts several models has to be told; a body without it is left as the contract says.
+    model: str | None = None
     # By route: a request schema of the user's own, in place of the contract's.
     request_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -121,7 +123,7 @@ class Api:
         """Whether a failing random request is made smaller before it is reported."""
         return self.settings.shrink
 
-    def schema(self, part: str) -> Mapping[str, Any]:
+    def schema(self, part: emit.Part) -> Mapping[str, Any]:
         """The JSON Schema of `request`, `response` or `chunk` on this route; the user's own request schema if given."""
         if part == "request" and self.route in self.settings.request_schemas:
             return self.settings.request_schemas[self.route]
@@ -133,7 +135,8 @@ class Api:
 
     def body(self, **params: Any) -> dict[str, Any]:
         """The smallest valid body of the route with those parameters; one set to `...` is left out."""
-        body = {**self.operation.example, "max_tokens": DEFAULT_MAX_TOKENS, **params}
+        model = {} if self.settings.model is None else {"model": self.settings.model}
+        body = {**self.operation.example, "max_tokens": DEFAULT_MAX_TOKENS, **model, **params}
         return {name: value for name, value in body.items() if value is not ...}
 
     def prompt(self, text: str) -> dict[str, Any]:
@@ -142,8 +145,19 @@ class Api:
             return {"messages": [{"role": "user", "content": text}]}
         return {"prompt": text}
 
+    def offers(self, *names: str) -> bool:
+        """Whether the request schema has parameters of those names."""
+        properties = self.schema("request").get("properties", {})
+        return all(name in properties for name in names)
+
     def ask(self, **params: Any) -> Exchange:
-        """Send a valid body with those parameters, as documented, and return the exchange, whatever its status."""
+        """Send a valid body with those parameters, as documented, and return the exchange, whatever its status.
+
+        `Skip` when the contract has no such parameter: then nobody promised what the check is about.
+        """
+        for name in params:
+            if not self.offers(name):
+                raise Skip(f"the contract has no parameter `{name}` on this route")
         return self.send(self.body(**params))
 
     def answer(self, **params: Any) -> Exchange:
@@ -253,8 +267,8 @@ class Api:
         return usage_of(self.document(exchange), exchange)
 
     def _text(self, choice: Mapping[str, Any], exchange: Exchange) -> str:
-        message = choice.get("message")
-        text = choice.get("text") if self.route == "completions" else message and message.get("content")
+        holder = choice if self.route == "completions" else choice.get("message")
+        text = holder.get("text" if self.route == "completions" else "content") if isinstance(holder, Mapping) else None
         if not isinstance(text, str):
             raise Violation("a choice has no text", exchange)
         return text
@@ -263,8 +277,7 @@ class Api:
         headers: dict[str, str | None] = {"Content-Type": "application/json", **self.contract.headers}
         if self.settings.key is not None:
             headers["Authorization"] = f"Bearer {self.settings.key}"
-        for name, value in changes.items():
-            headers[name] = value
+        headers.update(changes)
         return tuple((name, value) for name, value in headers.items() if value is not None)
 
     def _deliver(self, sent: Sent, *, tokens: int, honour_429: bool) -> Exchange:

@@ -42,7 +42,9 @@ def select(checks: Mapping[str, Check], patterns: Iterable[str]) -> list[str]:
     wanted: dict[str, None] = {}
     patterns = list(patterns)
     for pattern in patterns:
-        matching = [check_id for check_id in checks if fnmatchcase(check_id, pattern) or pattern == checks[check_id].area]
+        matching = [
+            check_id for check_id in checks if fnmatchcase(check_id, pattern) or pattern == checks[check_id].area
+        ]
         if not matching:
             raise NoSuchCheck(f"no check matches {pattern!r}; `seatrial list` shows them all")
         wanted.update(dict.fromkeys(matching))

@@ -1,7 +1,7 @@
 """How a check is declared: one function, what it cites, and the mutants that it must kill.
 
-A check passes by returning. `Violation` says that the endpoint is wrong; `Skip` that the endpoint cannot be judged here;
-any other exception is a fault of ours and is never held against the endpoint.
+A check passes by returning. `Violation` says that the endpoint is wrong; `Skip` that it cannot be judged here; any
+other exception is a fault of ours and is never held against the endpoint.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Skip(Exception):
 
 
 class Inconclusive(Exception):
-    """No judgement was possible for a reason that is not the endpoint's contract: throttled, out of budget, no evidence."""
+    """No judgement was possible, for a reason that is not the contract's: throttled, out of budget, no evidence."""
 
 
 def expect(holds: object, message: str, *exchanges: Exchange) -> None:

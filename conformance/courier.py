@@ -17,7 +17,7 @@ class Courier(Protocol):
 
         `scope` and `ordinal` name the request within the run; `deadline` is a `time.monotonic()` value by which the
         exchange ends, whatever the endpoint does; `tokens` is an upper bound of what the request may cost. A 429 is
-        waited out and sent again unless `honour_429` is false. Raises `Inconclusive` when the request could not be sent or
-        answered for a reason that is not the endpoint's contract: throttled to the end, budget spent, run interrupted.
+        waited out and sent again unless `honour_429` is false. Raises `Inconclusive` when the request could not be sent
+        or answered for a reason that is not the contract's: throttled to the end, budget spent, run interrupted.
         """
         ...

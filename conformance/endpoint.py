@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -96,24 +97,30 @@ def _checked(url: str) -> SplitResult:
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much of an answer is read: bytes of head, of a document, of a stream, and seconds of a stream."""
+    """How much of an answer is read, and how long 429s are borne with.
+
+    Bytes of head, of a document, of a stream, and seconds of a stream; attempts at one request, and seconds of waiting
+    for it that 429s may ask for in all.
+    """
 
     head_bytes: int = 64 << 10
     body_bytes: int = 8 << 20
     stream_bytes: int = 8 << 20
     stream_seconds: float = 45.0
+    attempts: int = 5
+    patience_seconds: float = 180.0
 
     def __post_init__(self) -> None:
-        if min(self.head_bytes, self.body_bytes, self.stream_bytes, self.stream_seconds) <= 0:
-            raise ValueError("a bound on an answer is above 0")
+        if min(vars(self).values()) <= 0:
+            raise ValueError("every bound is above 0")
 
 
 class Endpoint:
-    """Delivers requests to a target; usable by as many threads as there are `jobs`.
+    """Delivers requests to a target; usable by as many threads as there are `jobs`. Raises `TargetError`.
 
     A request's deadline bounds each attempt by itself: the time that it waits for its turn, or after a 429, is ours and
-    not the endpoint's, and does not count. After a 429 all workers wait together; `attempts` and `patience` (seconds of
-    waiting asked for by 429s) bound how often and how long.
+    not the endpoint's, and does not count. After a 429 all workers wait together, within the bounds. `log` is called
+    with every exchange, from the thread that sent it; `stop` ends waiting and reading.
     """
 
     def __init__(
@@ -126,8 +133,6 @@ class Endpoint:
         log: Callable[[Exchange], object] | None = None,
         jobs: int = 1,
         stop: threading.Event | None = None,
-        attempts: int = 5,
-        patience: float = 180.0,
     ) -> None:
         self.target = target
         self._bounds = bounds or Bounds()
@@ -135,11 +140,8 @@ class Endpoint:
         self._budget = budget or Budget()
         self._log = log or (lambda _: None)
         self._stop = stop or threading.Event()
-        self._attempts = attempts
-        self._patience = patience
         self._ids = itertools.count(1)
-        context = trusted(target.ca_file) if target.encrypted else None
-        self._transport = RecordingTransport(connections=max(1, jobs), ssl_context=context)
+        self._transport = RecordingTransport(connections=max(1, jobs), ssl_context=_context(target))
 
     def __enter__(self) -> Endpoint:
         return self
@@ -161,20 +163,25 @@ class Endpoint:
     ) -> Exchange:
         """Send a request and return what came back; see `Courier`."""
         allowed = deadline - time.monotonic()
+        if allowed <= 0:
+            raise Inconclusive("the deadline had passed before the request was sent")
         waited = 0.0
-        for attempt in range(1, self._attempts + 1):
+        for attempt in itertools.count(1):
             exchange = self._attempt(sent, scope, ordinal, allowed, tokens)
             if exchange.status != THROTTLED or not honour_429:
                 self._log(exchange)
                 return exchange
             pause = backoff(attempt, wait_asked(exchange))
             waited += pause
-            last = attempt == self._attempts or waited > self._patience
+            last = attempt >= self._bounds.attempts or waited > self._bounds.patience_seconds
             self._log(replace(exchange, superseded=not last))
             if last:
-                raise Inconclusive(throttled(attempt, pause))
+                raise Inconclusive(
+                    f"the endpoint answered 429 to each of {attempt} attempts, and would have to be left alone for "
+                    f"{pause:g} s more"
+                )
             self._pacer.pause(pause)
-        raise ValueError("attempts is at least 1")
+        raise AssertionError("unreachable")
 
     def _attempt(self, sent: Sent, scope: str, ordinal: int, allowed: float, tokens: int) -> Exchange:
         self._budget.reserve(tokens)
@@ -228,6 +235,16 @@ class Endpoint:
         )
 
 
+def _context(target: Target) -> ssl.SSLContext | None:
+    if not target.encrypted:
+        return None
+    try:
+        return trusted(target.ca_file)
+    except OSError as error:
+        why = "it has no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        raise TargetError(f"the CA file {target.ca_file!r} cannot be used: {why}") from None
+
+
 class _Reading:
     """Reads the body of one answer within its bounds, keeping what came when it fails."""
 
@@ -272,20 +289,13 @@ class _Reading:
         self.arrivals.append((at, len(self.body)))
 
 
-def throttled(attempts: int, pause: float) -> str:
-    """Why nothing can be said of a request that met a 429 to the end."""
-    return (
-        f"the endpoint answered 429 to each of {attempts} attempts; it would have to be left alone for {pause:g} s more"
-    )
-
-
 def cost(exchange: Exchange) -> int | None:
     """The tokens that a request cost: what its answer reports, 0 where nothing was generated, None where nobody knows.
 
     A report is believed up to what the bytes can bear (a token is a byte at least), so that an endpoint that makes up
     its usage cannot end a run.
     """
-    if exchange.failure in UNREACHABLE or (exchange.status is not None and exchange.status >= 400):
+    if exchange.failure in UNREACHABLE or (exchange.status is not None and 400 <= exchange.status < 500):
         return 0
     if b'"total_tokens"' not in exchange.body:
         return None

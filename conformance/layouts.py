@@ -1,4 +1,4 @@
-"""The two layouts of `logprobs` on the wire, read into one: parallel arrays (the page's) and `content[]` (OpenAI's chat)."""
+"""The two layouts of `logprobs`, read into one: parallel arrays (the page's) and `content[]` (OpenAI's chat)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def _content(content: list[Any], exchange: Exchange) -> list[TokenLogprob]:
         if not isinstance(item, Mapping) or not isinstance(item.get("token"), str):
             raise Violation("an item of `logprobs.content` has no `token`", exchange)
         listed = item.get("top_logprobs") or []
-        top = {str(one.get("token")): _number(one.get("logprob"), exchange) for one in listed if isinstance(one, Mapping)}
+        top = {
+            str(one.get("token")): _number(one.get("logprob"), exchange) for one in listed if isinstance(one, Mapping)
+        }
         raw = item.get("bytes")
         given = bytes(raw) if isinstance(raw, list) and all(isinstance(b, int) and 0 <= b < 256 for b in raw) else None
         tokens.append(TokenLogprob(item["token"], _number(item.get("logprob"), exchange), top, None, given))

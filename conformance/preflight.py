@@ -1,4 +1,4 @@
-"""One valid request to each route before anything else: can this endpoint be judged at all?
+"""One valid request to each route before anything else, to see whether the endpoint can be judged at all.
 
 What is found here is nobody's breach of contract: a wrong address, a wrong key, a server that is down.
 """

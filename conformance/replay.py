@@ -20,7 +20,8 @@ class Replay:
     """Answers from recorded exchanges; requests are to be made with `$SEATRIAL_API_KEY` as the key.
 
     An answer is found by what sent the request (scope and ordinal) and by the request itself: method, path, judged
-    headers and body. Raises `Inconclusive` for a request that the log does not have, and for one that was throttled to the end.
+    headers and body. Raises `Inconclusive` for a request that the log does not have, and for one that was throttled to
+    the end.
     """
 
     def __init__(self, exchanges: Iterable[Exchange]) -> None:

@@ -81,6 +81,13 @@ class Runner:
         if self._fault is not None:
             raise self._fault
 
+    def halt(self, seconds: float) -> None:
+        """End the run and wait at most so long for the workers; what they still do has no outcome."""
+        self.stop.set()
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
+
     def wait(self, check_id: str) -> Outcome | None:
         """The outcome of one check, once there is one; None when the run ended before it."""
         with self._changed:

@@ -60,8 +60,9 @@ class Recorder:
         """Forget what was recorded: the request is about to be written again."""
         self.written_ns = self.read_ns = time.perf_counter_ns()
         self.received = 0
-        self.head_size = 0  # 0 until the head has ended
-        self.tail = b""
+        self.head_size = 0  # 0 until a head has ended
+        self.answered = False  # whether the head of the answer itself, not of a 1xx before it, has been understood
+        self.start = self.tail = b""  # the first and the last few bytes
         self.eof = False
         self.reused = False
         self.stream: SocketStream | None = None
@@ -95,6 +96,7 @@ class Recorder:
             self.eof = True
             return
         self.received += len(data)
+        self.start = self.start or data[:5]
         self.tail = (self.tail + data[-4:])[-4:]
         if not self.head_size:
             self._head += data
@@ -105,7 +107,7 @@ class Recorder:
 
     def bound_head(self) -> None:
         """Raise `HeadTooLong` when a head that has not ended is as long as it may be."""
-        if not self.head_size and self.received >= self.max_head:
+        if not self.answered and self.received >= self.max_head:
             raise HeadTooLong(f"the head of the answer is longer than {self.max_head} bytes")
 
 
@@ -209,7 +211,7 @@ class SocketStream(httpcore.NetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks: `ssl_object`, `socket`, the addresses, and `is_readable` (for an idle one: it was closed)."""
+        """What httpcore asks: `ssl_object`, `socket`, addresses, and `is_readable` (of an idle one: it was closed)."""
         if info == "is_readable":
             return self._closed or _readable(self._sock)
         if info == "ssl_object":
@@ -309,6 +311,6 @@ def _why(error: Exception) -> str:
     """What went wrong, as the operating system or OpenSSL says it, without numbers."""
     if isinstance(error, ssl.SSLError):
         return str(error.reason or error.strerror or "TLS failed").replace("_", " ").lower()
-    if isinstance(error, OSError) and error.errno in errno.errorcode:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
         return os.strerror(error.errno).lower()
     return str(error.strerror if isinstance(error, OSError) and error.strerror else error) or type(error).__name__

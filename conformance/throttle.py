@@ -12,7 +12,8 @@ THROTTLED = 429
 
 _NUMBER = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*")
 _SENTENCE = re.compile(
-    r"(?:try again|retry)\s+(?:in|after)\s+(\d{1,12}(?:\.\d{1,6})?)\s*(milliseconds?|ms|seconds?|s|minutes?|m)?\b", re.I
+    r"(?:try again|retry)\s+(?:in|after)\s+(\d{1,12}(?:\.\d{1,6})?)\s*(milliseconds?|ms|seconds?|s|minutes?|m)?\b",
+    re.IGNORECASE,
 )
 _HEAD = 4096
 

@@ -46,8 +46,8 @@ class RecordingTransport(httpx.BaseTransport):
     """Sends requests over a pool of kept-alive connections; a recorder travels as `request.extensions["recorder"]`.
 
     A connection that was cut, timed out, or sent more than its answer is closed and never used again. When the server
-    has closed a connection that lay idle, the request is written once more on another: not a byte of an answer had come,
-    and a completion changes nothing at the endpoint, so this is safe (RFC 9110, 9.2.2) and no fault of the endpoint.
+    has closed a connection that lay idle, the request is written once more on another: not a byte of an answer had
+    come, and a completion changes nothing at the endpoint, so this is safe (RFC 9110, 9.2.2) and no fault of its own.
     """
 
     def __init__(self, *, connections: int = 1, ssl_context: ssl.SSLContext | None = None) -> None:
@@ -87,13 +87,15 @@ class RecordingTransport(httpx.BaseTransport):
             recorder.restart()
             try:
                 with recording(recorder):
-                    return self._pool.handle_request(core)
+                    response = self._pool.handle_request(core)
             except (httpcore.ReadError, httpcore.RemoteProtocolError) as error:
                 if left and recorder.reused and not recorder.received:
                     continue
                 raise failure(error, recorder) from error
             except Exception as error:
                 raise failure(error, recorder) from error
+            recorder.answered = True
+            return response
         raise AssertionError("unreachable")
 
     def close(self) -> None:
@@ -148,40 +150,41 @@ def failure(error: Exception, recorder: Recorder) -> Exception:
         return Interrupted("interrupted")
     if isinstance(error, httpcore.LocalProtocolError):
         return UnsendableRequest(f"this request cannot be written as HTTP/1.1: {error}")
-    text = str(error) or type(error).__name__
-    kinds: tuple[tuple[type[Exception], str], ...] = (
-        (DnsError, "dns"),
-        (TlsError, "tls"),
-        (httpcore.ConnectError, "connect"),
-        (httpcore.ConnectTimeout, "connect"),
-        (HeadTooLong, "too-large"),
-    )
-    for kind, name in kinds:
-        if isinstance(error, kind):
-            return TransportFailure(name, text)
-    if isinstance(error, httpcore.TimeoutException):
-        return TransportFailure("timeout", f"timed out {_phase(recorder)}")
-    if isinstance(error, httpcore.NetworkError):
-        return TransportFailure("reset", f"{text}, {_phase(recorder)}")
+    text, phase = str(error) or type(error).__name__, _phase(recorder)
     if isinstance(error, httpcore.RemoteProtocolError):
-        if recorder.eof:
-            return TransportFailure("reset", f"the endpoint closed the connection {_phase(recorder)}")
-        if "too long" in text:
-            return TransportFailure("too-large", text)
-        return TransportFailure("protocol", f"not HTTP: {text}")
+        if recorder.eof and b"HTTP/".startswith(recorder.start):
+            return TransportFailure("reset", f"the endpoint closed the connection {phase}")
+        if "too long" in text:  # h11's own bound on a head
+            return TransportFailure("too-large", f"{text} {phase}")
+    for kind, name, detail in _KINDS:
+        if isinstance(error, kind):
+            return TransportFailure(name, detail.format(text=text, phase=phase))
     return error
+
+
+# The first that fits: subclasses come before what they are.
+_KINDS: tuple[tuple[type[Exception], str, str], ...] = (
+    (DnsError, "dns", "the host's name could not be resolved: {text}"),
+    (TlsError, "tls", "no TLS connection: {text}"),
+    (httpcore.ConnectError, "connect", "no connection: {text}"),
+    (httpcore.ConnectTimeout, "connect", "no connection: {text}"),
+    (HeadTooLong, "too-large", "{text}"),
+    (httpcore.TimeoutException, "timeout", "timed out {phase}"),
+    (httpcore.NetworkError, "reset", "{text} {phase}"),
+    (httpcore.RemoteProtocolError, "protocol", "this is not HTTP: {text}"),
+)
 
 
 def _phase(recorder: Recorder) -> str:
     if not recorder.received:
         return "before any byte of an answer"
-    if not recorder.head_size:
+    if not recorder.answered:
         return f"in the head of the answer, after {recorder.received} bytes"
     return f"in the body of the answer, after {recorder.received - recorder.head_size} bytes of it"
 
 
 class Decoder:
-    """Undoes a content coding, bounded: raises `TransportFailure` for too much (`too-large`) or nonsense (`encoding`)."""
+    """Undoes a content coding; raises `TransportFailure` for too much (`too-large`) or nonsense (`encoding`)."""
 
     def __init__(self, coding: str, bound: int) -> None:
         self._coding = coding.strip().lower()
@@ -221,7 +224,7 @@ class Decoder:
 
 
 def trusted(ca_file: str | None = None) -> ssl.SSLContext:
-    """A TLS context that trusts certifi's authorities, the system's, and those in `ca_file`; `OSError` for a bad file."""
+    """A TLS context that trusts certifi's authorities, the system's and those in `ca_file`; `OSError` for a bad one."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
     if ca_file is not None:

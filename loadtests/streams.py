@@ -1,7 +1,7 @@
 """One streamed answer read from a socket of our own: the clock is read at each `recv`, and parsing comes after.
 
 Definitions, all from `perf_counter_ns`: *sent* is just before the request is written; *first* and *last* are the
-arrivals of the first and the last payload with content; *end* is the arrival of `[DONE]`, or of the end of the answer without it.
+arrivals of the first and the last payload with content; *end* is the arrival of `[DONE]`, or else of the answer's end.
 Law: every way in which an answer can end has one name, and only a stream that said it was complete is `ok`.
 """
 

@@ -1,15 +1,17 @@
 """Runs load profiles under locust: its command line, its statistics and web page, its workers.
 
-The only module that imports locust, because that patches the sockets of the whole process. Law: one stream is one entry in
-locust's statistics, and only a complete stream has a response time there.
+The only module that imports locust, because that patches the sockets of the whole process. Law: one stream is one entry
+in locust's statistics, and only a complete stream has a response time there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -68,9 +70,12 @@ class Driver:
         self._install()
 
     def _install(self) -> None:
-        hooks, runner = self.environment.events, self.environment.runner
+        runner = self.environment.runner
+        # Locust has no types for its hooks.
+        hooks: Any = self.environment.events
         hooks.test_start.add_listener(self._start)
         hooks.test_stopping.add_listener(self._stop)
+        hooks.quitting.add_listener(self._quit)
         if isinstance(runner, WorkerRunner):
             runner.register_message("seatrial", self._take_orders)
             hooks.report_to_master.add_listener(self._report)
@@ -91,13 +96,18 @@ class Driver:
                 headers=contract.headers,
                 parameters=orders.parameters,
             )
-            self._asked = where, Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file)
+            try:
+                pool = Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file)
+            except OSError as error:
+                raise TargetError(f"the authorities in {orders.ca_file} cannot be read: {error}") from None
+            self._asked = where, pool
         return self._asked
 
     def publish(self, reading: Reading, label: str, seconds: float | None) -> None:
         """Tell locust of one stream; `seconds` is how long it took and counts only where it was complete."""
         complete = reading.outcome == "ok" and seconds is not None
-        self.environment.events.request.fire(
+        hooks: Any = self.environment.events
+        hooks.request.fire(
             request_type="STREAM",
             name=label,
             response_time=seconds * 1000 if complete and seconds is not None else None,
@@ -110,6 +120,9 @@ class Driver:
     def _start(self, **_: Any) -> None:
         self.over.clear()
         self._asked = None
+        if ScheduledUser not in self.environment.user_classes:
+            # Somebody's own locustfile: its users do the sending.
+            return
         try:
             if isinstance(self.environment.runner, MasterRunner):
                 self._send_orders(self.environment.runner)
@@ -117,7 +130,7 @@ class Driver:
             orders = self._sent_orders or self._orders(self.environment)
             where, pool = self.asked()
             plan = orders.plan()
-        except (PlanError, TargetError, OSError) as error:
+        except (PlanError, TargetError) as error:
             log.error("%s", error)  # noqa: TRY400 - the user's mistake, in one line
             self._finish(USAGE)
             return
@@ -148,6 +161,11 @@ class Driver:
     def _stop(self, **_: Any) -> None:
         if self.campaign is not None and not self.over.is_set():
             self.campaign.stop("stopped before its end")
+
+    def _quit(self, **_: Any) -> None:
+        # Locust settles its exit code before it stops the test.
+        if (self.campaign is not None or self._waiting_for) and not self.over.is_set():
+            self.environment.process_exit_code = COULD_NOT_JUDGE
 
     def _sampled(self, one: Sample) -> None:
         seconds = None if one.t_sent is None or one.t_end is None else one.t_end - one.t_sent
@@ -192,16 +210,15 @@ _drivers: WeakKeyDictionary[Environment, Driver] = WeakKeyDictionary()
 
 
 class LlamaUser(User):
-    """A user for locustfiles of one's own, in closed loop: `self.stream(...)` in a task sends one request and reads it."""
+    """A user for locustfiles of one's own, in closed loop: `self.stream(...)` in a task sends one request."""
 
     abstract = True
-    _numbers = 0
 
-    def stream(self, body: bytes, *, name: str = "", deadline: float = 60.0) -> Reading:
-        """Send one request with that JSON body, read its stream, and report it to locust."""
+    def stream(self, body: Mapping[str, Any], *, name: str = "", deadline: float = 60.0) -> Reading:
+        """Send one request with that body, read its stream, and report it to locust."""
         driver = _drivers[self.environment]
         where, pool = driver.asked()
-        reading = read_stream(pool, where.request(body), deadline=deadline)
+        reading = read_stream(pool, where.request(json.dumps(body).encode()), deadline=deadline)
         driver.publish(reading, name or where.label, (reading.end - reading.sent) / 1e9 if reading.sent else None)
         return reading
 
@@ -216,24 +233,20 @@ class ScheduledUser(User):
         """Do nothing: a user that waited for its answer would make an open loop a closed one."""
 
 
-@events.init_command_line_parser.add_listener
 def _add_arguments(parser: Any, **_: Any) -> None:
-    group = parser.add_argument_group("Seatrial")
-    try:
-        group.add_argument("--profile", default="streaming", help=f"load profile: {', '.join(PROFILES)}")
-    except argparse.ArgumentError:
-        # Newer locusts have an option of this name for grouping runs: the same word is taken for both.
-        pass
-    group.add_argument("--rate", type=float, help="requests per second, in place of the profile's")
-    group.add_argument("--duration", type=float, help="seconds, in place of the profile's")
-    group.add_argument("--max-tokens", type=int, help="most tokens of an answer, in place of the profile's")
-    group.add_argument("--prompt-tokens", type=int, help="about how long a prompt is, in place of the profile's")
-    group.add_argument("--route", help="chat or completions, in place of the profile's")
-    group.add_argument("--arrivals", help="constant or poisson, in place of the profile's")
-    group.add_argument("--contract", default="azure-llama", help="the contract that the endpoint keeps")
-    group.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
-    group.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
-    group.add_argument(
+    # Newer locusts have an option of this name, for grouping runs: the same word then serves for both.
+    with suppress(argparse.ArgumentError):
+        parser.add_argument("--profile", default="streaming", help=f"load profile: {', '.join(PROFILES)}")
+    parser.add_argument("--rate", type=float, help="requests per second, in place of the profile's")
+    parser.add_argument("--duration", type=float, help="seconds, in place of the profile's")
+    parser.add_argument("--max-tokens", type=int, help="most tokens of an answer, in place of the profile's")
+    parser.add_argument("--prompt-tokens", type=int, help="about how long a prompt is, in place of the profile's")
+    parser.add_argument("--route", help="chat or completions, in place of the profile's")
+    parser.add_argument("--arrivals", help="constant or poisson, in place of the profile's")
+    parser.add_argument("--contract", default="azure-llama", help="the contract that the endpoint keeps")
+    parser.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
+    parser.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
+    parser.add_argument(
         "--key-env",
         default=KEY_VARIABLE,
         help="environment variable that has the endpoint's key",
@@ -241,7 +254,6 @@ def _add_arguments(parser: Any, **_: Any) -> None:
     )
 
 
-@events.init.add_listener
 def _on_init(environment: Environment, **_: Any) -> None:
     Driver(environment, _orders_from_options, _key_from_environment)
 
@@ -287,6 +299,11 @@ def _log_figures(figures: Collector, invalid: str) -> None:
     log.info("outcomes: %s", ", ".join(f"{name} {count}" for name, count in sorted(figures.counts.items())) or "none")
     if invalid:
         log.warning("these figures are not valid: %s", invalid)
+
+
+_hooks: Any = events
+_hooks.init_command_line_parser.add_listener(_add_arguments)
+_hooks.init.add_listener(_on_init)
 
 
 def headless(

@@ -59,7 +59,7 @@ class TinyLM:
         for fragment in _fragments(pieces):
             self._ids.setdefault(fragment, _BYTES + len(SPECIAL) + len(self._ids))
         self._spelled: dict[int, bytes] = {token: piece.encode() for piece, token in self._ids.items()}
-        self._longest = max(map(len, self._ids))
+        self.longest = max(map(len, self._ids))
         self.size = first + len(self._ids)
         self._counts = _counted([[self._ids[piece] for piece in document] for document in documents], self.end)
         self._ranked = lru_cache(maxsize=_CACHED_CONTEXTS)(self._rank)
@@ -160,7 +160,7 @@ class TinyLM:
         ids: list[int] = []
         start = 0
         while start < len(piece):
-            for end in range(min(len(piece), start + self._longest), start, -1):
+            for end in range(min(len(piece), start + self.longest), start, -1):
                 token = self._ids.get(piece[start:end])
                 if token is not None:
                     ids.append(token)

@@ -1,4 +1,4 @@
-"""The evidence for a failing check, bounded and ready to be shown: what was sent, what came back, how to send it again."""
+"""The evidence for a failing check, bounded: what was sent, what came back, how to send it again."""
 
 from __future__ import annotations
 
@@ -38,20 +38,23 @@ class Evidence:
         return _joined(self.answer_head, self.answer_body)
 
 
-def evidence(run: Run, outcome: Outcome, *, most: int = 1600) -> tuple[Evidence, ...]:
-    """The exchanges that an outcome rests on, the decisive one first; bodies cut to about `most` characters."""
+def evidence(run: Run, outcome: Outcome, *, most: int = 1600, laid_out: bool = True) -> tuple[Evidence, ...]:
+    """The exchanges that an outcome rests on, the decisive one first; bodies cut to about `most` characters.
+
+    `laid_out` gives a short JSON document a line for each key.
+    """
     found = (run.exchanges.get(name) for name in reversed(outcome.exchanges))
-    return tuple(_shown(exchange, run.target, most) for exchange in found if exchange is not None)
+    return tuple(_shown(exchange, run.target, most, laid_out) for exchange in found if exchange is not None)
 
 
-def _shown(exchange: Exchange, target: str, most: int) -> Evidence:
+def _shown(exchange: Exchange, target: str, most: int, laid_out: bool) -> Evidence:
     sent = exchange.sent
     return Evidence(
         exchange=visible(exchange.id),
         request_head=_head(f"{sent.method} {sent.path}", sent.headers),
-        request_body=_body(exchange.sent.body, most),
+        request_body=_body(sent.body, most, laid_out),
         answer_head=_answer_head(exchange),
-        answer_body=_body(exchange.body, most),
+        answer_body=_body(exchange.body, most, laid_out),
         curl=_curl(exchange, target),
         milliseconds=exchange.end_ns / 1e6,
     )
@@ -80,16 +83,15 @@ def _head(first: str, headers: tuple[tuple[str, str], ...]) -> str:
     return visible("\n".join([excerpt(first, 300), *shown[:20]]))
 
 
-def _body(body: bytes, most: int) -> str:
-    """A short JSON document is laid out to be read; anything else is shown as it came."""
+def _body(body: bytes, most: int, laid_out: bool) -> str:
     text = body.decode("utf-8", "backslashreplace")
-    if len(text) <= most:
+    if laid_out and len(text) <= most:
         text = _laid_out(text)
     return visible(excerpt(text, most))
 
 
 def _laid_out(text: str) -> str:
-    """The document with a line for each key; as it is where that would lose anything (a repeated key, a long number)."""
+    """The document with a line for each key; as it is where that would lose anything (a repeated key)."""
     try:
         value = json.loads(text)
         written = {

@@ -1,7 +1,7 @@
 """The verdict on a run: derived from its outcomes and a gate whenever it is read, and never stored.
 
-Law: silence is not a pass. A run that was cut off, ran nothing, hit a fault of ours or left a MUST open is never found to
-conform; only a failure of the endpoint itself outranks that.
+Law: silence is not a pass. A run that was cut off, ran nothing, hit a fault of ours or left a MUST open is never found
+to conform; only a failure of the endpoint itself outranks that.
 """
 
 from __future__ import annotations
@@ -134,6 +134,11 @@ def listed(ids: Iterable[str], most: int = 8) -> str:
     return ", ".join(every[:most]) + more
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun, in the plural where there is not exactly one: `1 check`, `2 checks`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _findings(run: Run, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> tuple[Finding, ...]:
     found = [_finding(outcome, gate, requirements, today) for outcome in run.outcomes if outcome.status == "fail"]
     grades = list(_GRADED_AS)
@@ -177,8 +182,8 @@ def _failure_reasons(findings: tuple[Finding, ...]) -> Iterable[str]:
     for level in LEVELS:
         ids = [one.outcome.check for one in findings if one.grade == "fail" and one.level == level]
         if ids:
-            checks = "1 check fails" if len(ids) == 1 else f"{len(ids)} checks fail"
-            yield f"{checks} a {level} of the contract: {listed(ids)}"
+            verb = "fails" if len(ids) == 1 else "fail"
+            yield f"{counted(len(ids), 'check')} {verb} a {level} of the contract: {listed(ids)}"
 
 
 def _slo_reasons(loads: tuple[LoadSummary, ...], state: str) -> Iterable[str]:
@@ -194,12 +199,12 @@ def _run_doubts(run: Run) -> Iterable[str]:
         yield run.incomplete
     errors = [outcome.check for outcome in run.outcomes if outcome.status == "error"]
     if errors:
-        yield f"a fault of Seatrial ended {len(errors)} checks: {listed(errors)}"
+        yield f"a fault of Seatrial ended {counted(len(errors), 'check')}: {listed(errors)}"
     executed = [outcome for outcome in run.outcomes if outcome.status in {"pass", "fail"}]
     if not executed and (run.outcomes or run.planned or not run.loads):
         yield "no check ran to a result"
     if run.not_run and run.complete:
-        yield f"{len(run.not_run)} planned checks have no outcome: {listed(run.not_run)}"
+        yield f"no outcome for {counted(len(run.not_run), 'planned check')}: {listed(run.not_run)}"
     if (run.outcomes or run.planned) and contract_of(run) is None and not run.rows:
         yield f"this version knows no contract named {run.contract!r}, so nothing says what was left out"
 
@@ -208,7 +213,7 @@ def _coverage_doubts(coverage: tuple[Coverage, ...], gate: Gate, today: date) ->
     must = [one for one in coverage if one.requirement.level == "MUST"]
     open_ = [one.requirement.id for one in must if one.state == "inconclusive"]
     if open_:
-        yield f"{len(open_)} MUST could not be judged by any of their checks: {listed(open_)}"
+        yield f"no check could judge {counted(len(open_), 'MUST requirement')}: {listed(open_)}"
     # Who waives a failure may waive what it blocks, by a pattern that covers both.
     blocked = [
         one.requirement.id
@@ -216,14 +221,14 @@ def _coverage_doubts(coverage: tuple[Coverage, ...], gate: Gate, today: date) ->
         if one.state == "blocked" and not all(gate.waiver_for(check, today) for check in one.checks)
     ]
     if blocked:
-        yield f"{len(blocked)} MUST were not reached, because what their checks need did not pass: {listed(blocked)}"
+        yield f"what its checks need did not pass, for {counted(len(blocked), 'MUST requirement')}: {listed(blocked)}"
     skipped = [
         one.requirement.id
         for one in must
         if one.state == "skipped" and not all(gate.accepts_skip(check) for check in one.checks)
     ]
     if skipped:
-        yield f"{len(skipped)} MUST were skipped, which this gate does not accept: {listed(skipped)}"
+        yield f"this gate does not accept the skip of {counted(len(skipped), 'MUST requirement')}: {listed(skipped)}"
 
 
 def _load_doubts(run: Run, loads: tuple[LoadSummary, ...]) -> Iterable[str]:
@@ -247,10 +252,10 @@ def _notes(run: Run, coverage: tuple[Coverage, ...], findings: tuple[Finding, ..
     judged = [one for one in coverage if one.requirement.level == "MUST" and one.state != "untestable"]
     done = [one for one in judged if one.state in {"passed", "failed", "waived"}]
     if judged and len(done) < len(judged):
-        notes.append(f"{len(done)} of {len(judged)} testable MUST were judged in this run")
+        notes.append(f"{len(done)} of {len(judged)} testable MUST requirements were judged in this run")
     waived = [finding for finding in findings if finding.grade == "waived"]
     if waived:
-        notes.append(f"{len(waived)} failing checks are waived: {listed(one.outcome.check for one in waived)}")
+        notes.append(f"{counted(len(waived), 'failing check')} waived: {listed(one.outcome.check for one in waived)}")
     if run.partial:
         notes.append("only a selection of the checks was asked for")
     return tuple(notes)

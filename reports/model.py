@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from conformance.wire.exchange import Exchange
@@ -16,8 +15,6 @@ from schemas.model import Requirement
 
 STATUSES = ("pass", "fail", "skip", "blocked", "inconclusive", "error")
 END_STATUSES = ("complete", "interrupted", "aborted")
-
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +81,10 @@ class Load:
     """
 
     profile: str
-    plan: Mapping[str, Any] = _NONE
-    counts: Mapping[str, int] = _NONE
-    histograms: Mapping[str, Histogram] = _NONE
-    tokens: Mapping[str, int] = _NONE
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    histograms: Mapping[str, Histogram] = field(default_factory=dict)
+    tokens: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     valid: bool = True
     reason: str = ""
@@ -144,11 +141,11 @@ class Run:
     seatrial: str = ""
     seed: int = 0
     profile: str = ""
-    settings: Mapping[str, Any] = _NONE
+    settings: Mapping[str, Any] = field(default_factory=dict)
     planned: tuple[str, ...] = ()
     rows: tuple[Requirement, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
-    exchanges: Mapping[str, Exchange] = _NONE
+    exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     loads: tuple[Load, ...] = ()
     samples: tuple[Sample, ...] = ()
     sample_count: int = 0
@@ -171,7 +168,7 @@ class Run:
 
     @property
     def partial(self) -> bool:
-        """Whether the user asked for a selection of the checks (`settings.only`), so that others are rightly missing."""
+        """Whether the user asked for a selection of the checks (`settings.only`): others are rightly missing."""
         return bool(self.settings.get("only"))
 
     @property

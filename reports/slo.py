@@ -69,7 +69,7 @@ class SloResult:
     def figure(self, value: float | None) -> str:
         """A value of this objective with its unit; a dash for None."""
         if value is None:
-            return "–"
+            return "-"
         return f"{value * 100:.3g} %" if self.is_share else f"{value:,.4g} ms"
 
     @property

@@ -26,7 +26,7 @@ _GRADE_STYLES = {"fail": "bold red", "warn": "bold yellow", "note": "bold", "wai
 
 
 def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = WIDTH) -> str:
-    """Render the report as text of at most `width` columns (evidence and curl lines excepted), plain unless `colour`."""
+    """Render the report as text of `width` columns (evidence and curl lines are not wrapped), plain unless `colour`."""
     out = StringIO()
     # The environment is for the command line to read: here it would make a report depend on where it is made.
     console = Console(
@@ -104,7 +104,7 @@ def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> No
         "words",
         f"“{view.quote(finding)}” ({one_line(finding.requirement_id)}; {view.place(finding.requirement)})",
     )
-    for shown in evidence(run, outcome, most=_EXCERPT)[:1]:
+    for shown in evidence(run, outcome, most=_EXCERPT, laid_out=False)[:1]:
         _field(console, "sent", shown.request)
         _field(console, "got", shown.answer)
         _field(console, "again", shown.curl)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from reports.coverage import STATES, Coverage
-from reports.judge import Finding, Status, Verdict
+from reports.judge import Finding, Status, Verdict, counted
 from reports.loads import PERCENTS, LoadSummary
 from reports.model import Run
 from reports.visible import one_line
@@ -29,8 +29,12 @@ _ALWAYS = ("passed", "failed")
 
 def counts_line(verdict: Verdict) -> str:
     """How many checks ended how, in one line that is the same in every format."""
-    shown = [f"{count} {name}" for name, count in verdict.counts.items() if count or name in _ALWAYS]
-    return ", ".join(shown)
+    return ", ".join(f"{count} {name}" for name, count in shown_counts(verdict))
+
+
+def shown_counts(verdict: Verdict) -> list[tuple[str, int]]:
+    """Name and number of what a report counts."""
+    return [(name, count) for name, count in verdict.counts.items() if count or name in _ALWAYS]
 
 
 def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:
@@ -90,7 +94,12 @@ def chapters(coverage: Iterable[Coverage]) -> dict[str, list[Coverage]]:
     for one in coverage:
         parts = one.requirement.id.split(".")
         found.setdefault(".".join(parts[:2]) if len(parts) > 2 else parts[0], []).append(one)
-    return found
+    return {name: sorted(rows, key=_place_and_id) for name, rows in found.items()}
+
+
+def _place_and_id(one: Coverage) -> tuple[int, str]:
+    """The page's order, and a row before the sentences within it."""
+    return one.requirement.line, one.requirement.id
 
 
 def milliseconds(value: float) -> str:
@@ -116,7 +125,7 @@ def load_line(load: LoadSummary) -> str:
     counts = ", ".join(f"{count:,} {one_line(name, 40)}" for name, count in load.load.counts.items() if count)
     tokens = sum(load.load.tokens.values())
     return (
-        f"{load.load.requests:,} requests in {load.load.seconds:,.1f} s ({counts or 'none'}); "
+        f"{counted(load.load.requests, 'request')} in {load.load.seconds:,.1f} s ({counts or 'none'}); "
         f"{load.rate:,.2f} whole answers per second; {tokens:,} tokens"
     )
 
@@ -129,7 +138,7 @@ def slo_rows(load: LoadSummary) -> list[list[str]]:
             slo.name,
             slo.figure(slo.limit),
             slo.figure(slo.value),
-            slo.bounds or "–",
+            slo.bounds or "-",
             words[slo.state],
         ]
         for slo in load.slos

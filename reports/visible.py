@@ -1,7 +1,8 @@
 r"""Makes text that an endpoint chose harmless to look at, in every format alike.
 
-Law: what comes out has no character that a terminal obeys, that an XML parser refuses, or that makes text appear in another
-order than it stands in; each of them is shown as an escape such as `\x1b`. Letters of every script stay as they are.
+Law: what comes out has no character that a terminal obeys, that an XML parser refuses, or that makes text appear in
+another order than it stands in; each of them is shown as an escape such as `\x1b`. Letters of every script stay as they
+are.
 """
 
 from __future__ import annotations

@@ -20,6 +20,20 @@ FINISH_QUOTE = (
     "response. - `null`: API response still in progress or incomplete."
 )
 COUNT: JsonSchema = {"type": "integer", "minimum": 0}
+CONTENT: JsonSchema = {
+    "type": ["array", "null"],
+    "items": {
+        "type": "object",
+        "properties": {
+            "token": {"type": "string"},
+            "logprob": {"type": "number"},
+            "top_logprobs": {"type": ["array", "null"]},
+        },
+        "required": ["token", "logprob"],
+    },
+}
+# `logprobs` as OpenAI's chat API has it.
+CONTENT_LAYOUT: JsonSchema = {"type": ["object", "null"], "properties": {"content": CONTENT}, "required": ["content"]}
 
 
 def answer(place: Place, choice: Object, *, kind: str, kinds: Sequence[str] = (), part: str = "response") -> Object:
@@ -116,13 +130,8 @@ def index_row(place: Place, part: str = "response") -> Param:
     )
 
 
-def finish_row(place: Place, part: str = "response", reasons: Sequence[str] = FINISHED) -> Param:
+def finish_row(place: Place, part: str = "response") -> Param:
     """The row `finish_reason`: null in a chunk while the answer is in progress, and never in a finished answer."""
-    schema: JsonSchema = (
-        {"type": "string", "enum": list(reasons)}
-        if part == "response"
-        else {"type": ["string", "null"], "enum": [*reasons, None]}
-    )
     return Param(
         id=f"{place.route}.{part}.choices.finish_reason",
         level="MUST",
@@ -131,8 +140,15 @@ def finish_row(place: Place, part: str = "response", reasons: Sequence[str] = FI
         name="finish_reason",
         type="string",
         required=True,
-        schema=schema,
+        schema=finish_schema(part),
     )
+
+
+def finish_schema(part: str = "response", reasons: Sequence[str] = FINISHED) -> JsonSchema:
+    """The schema of `finish_reason`, for the reasons that a contract knows."""
+    if part == "response":
+        return {"type": "string", "enum": list(reasons)}
+    return {"type": ["string", "null"], "enum": [*reasons, None]}
 
 
 def logprobs_row(place: Place, part: str = "response") -> Param:
@@ -157,7 +173,7 @@ def logprobs_row(place: Place, part: str = "response") -> Param:
     if part != "response":
         schema["properties"] = {**{row.name: row.schema for row in inner.params}, **schema["properties"]}
     if place == CHAT:
-        schema |= {"if": {"required": ["content"]}, "then": {"properties": {"content": _CONTENT}}, "else": printed}
+        schema |= {"if": {"required": ["content"]}, "then": {"properties": {"content": CONTENT}}, "else": printed}
     else:
         schema |= printed
     return Param(
@@ -200,18 +216,6 @@ def answer_promises(place: Place) -> tuple[Requirement, ...]:
 
 _LINES = {"id": 177, "choices": 178, "created": 179, "model": 180, "object": 181, "usage": 182}
 _OFFSETS: JsonSchema = {"type": "array", "items": COUNT}
-_CONTENT: JsonSchema = {
-    "type": ["array", "null"],
-    "items": {
-        "type": "object",
-        "properties": {
-            "token": {"type": "string"},
-            "logprob": {"type": "number"},
-            "top_logprobs": {"type": ["array", "null"]},
-        },
-        "required": ["token", "logprob"],
-    },
-}
 
 
 def _offsets_of(owner: str) -> JsonSchema:
@@ -223,22 +227,22 @@ def _logprobs_fields(place: Place) -> Object:
         (
             "text_offsets",
             211,
-            "`array` of `integers`",
+            "array of integers",
             "The position or index of each token in the completion output.",
             _OFFSETS,
         ),
         (
             "token_logprobs",
             212,
-            "`array` of `float`",
+            "array of float",
             "Selected `logprobs` from dictionary in `top_logprobs` array.",
             {"type": "array", "items": {"type": ["number", "null"]}},
         ),
-        ("tokens", 213, "`array` of `string`", "Selected tokens.", {"type": "array", "items": {"type": "string"}}),
+        ("tokens", 213, "array of string", "Selected tokens.", {"type": "array", "items": {"type": "string"}}),
         (
             "top_logprobs",
             214,
-            "`array` of `dictionary`",
+            "array of dictionary",
             "Array of dictionary. In each dictionary, the key is the token and the value is the prob.",
             {
                 "type": ["array", "null"],

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas import chat, completions, limits
-from schemas.answers import answer_promises
-from schemas.auth import head_rows
-from schemas.errata import PAGE
-from schemas.errors import error_rows
-from schemas.model import Contract, ContractError, Requirement
-from schemas.page import CHAT, COMPLETIONS, Place
-from schemas.practice import PRACTICE
-from schemas.sampling import sampling_promises
-from schemas.stream import stream_rows
+from schemas import azure_llama, inference, openai
+from schemas.model import Contract, ContractError
 
-SOURCE = "How to deploy Meta Llama models with Azure AI Studio (Microsoft Learn, 2024)"
+CONTRACTS: Mapping[str, Contract] = MappingProxyType(
+    {module.CONTRACT.name: module.CONTRACT for module in (azure_llama, inference, openai)}
+)
 
 
 def get(name: str) -> Contract:
@@ -30,27 +24,3 @@ def get(name: str) -> Contract:
 def names() -> tuple[str, ...]:
     """The names of all contracts, the default one first."""
     return tuple(CONTRACTS)
-
-
-def _prose(place: Place) -> tuple[Requirement, ...]:
-    return (
-        *head_rows(place),
-        *sampling_promises(place),
-        *answer_promises(place),
-        *stream_rows(place),
-        *error_rows(place),
-    )
-
-
-AZURE_LLAMA = Contract(
-    name="azure-llama",
-    title="Llama as a serverless API in Azure AI Studio: the /v1 routes",
-    source=SOURCE,
-    operations=(completions.OPERATION, chat.OPERATION),
-    prose=(*_prose(COMPLETIONS), *_prose(CHAT), *limits.ROWS),
-    errata=(*PAGE, *PRACTICE),
-    requests_per_minute=limits.REQUESTS_PER_MINUTE,
-    tokens_per_minute=limits.TOKENS_PER_MINUTE,
-)
-
-CONTRACTS: Mapping[str, Contract] = MappingProxyType({contract.name: contract for contract in (AZURE_LLAMA,)})

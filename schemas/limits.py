@@ -10,15 +10,18 @@ TOKENS_PER_MINUTE = 200_000
 _QUOTA = "Each deployment has a rate limit of 200,000 tokens per minute and 1,000 API requests per minute."
 _QUOTA_LINE = 430
 _FILTER_LINE = 438
-_SPENDS_THE_QUOTA = "To find a limit is to spend it: no single request shows a quota, so the load profiles measure it and no check does."
+SPENDS_THE_QUOTA = (
+    "To find a limit is to spend it. No single request shows a quota, so the load profiles measure it and "
+    "no check does."
+)
 _HARMFUL = (
     "Only harmful content would show it, which this suite does not send; the page gives neither a request that is "
     "filtered nor the answer to one, and a managed deployment may switch the filter off."
 )
 
 ROWS = (
-    Requirement(id="limits.requests", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=_SPENDS_THE_QUOTA),
-    Requirement(id="limits.tokens", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=_SPENDS_THE_QUOTA),
+    Requirement(id="limits.requests", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=SPENDS_THE_QUOTA),
+    Requirement(id="limits.tokens", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=SPENDS_THE_QUOTA),
     Requirement(
         id="content_filter.protects",
         level="MUST",

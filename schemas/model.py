@@ -48,8 +48,8 @@ class Param(Requirement):
 
     `type` and `default` repeat the page's cells; `schema` has the keywords that a *certainly valid* value satisfies.
     A value that breaks `schema` but satisfies one in `unjudged` may be accepted or refused: an erratum or a silence of
-    the page is behind it, and neither answer is held against an endpoint. `companions` are the other parameters that a request
-    needs for a value of this one to be valid; `fields` are the rows of a nested object (or of an array's items).
+    the page is behind it, and neither answer is held against an endpoint. `companions` are the other parameters that a
+    request needs for a value of this one to be valid; `fields` are the rows of a nested object or of an array's items.
     """
 
     name: str
@@ -75,11 +75,15 @@ class Rule(Requirement):
 
 @dataclass(frozen=True, kw_only=True)
 class Object:
-    """An object of the page: its rows in the page's order, and the rules between them."""
+    """An object of the page: its rows in the page's order, and the rules between them.
+
+    `closed` is the sentence that forbids every other key; without one, other keys are nobody's business.
+    """
 
     title: str
     params: tuple[Param, ...]
     rules: tuple[Rule, ...] = ()
+    closed: Requirement | None = None
 
     def __post_init__(self) -> None:
         names = [param.name for param in self.params]
@@ -93,6 +97,8 @@ class Object:
             if param.fields is not None:
                 yield from param.fields.rows()
         yield from self.rules
+        if self.closed is not None:
+            yield self.closed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +168,10 @@ class Contract:
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
-        for row in (*self.rows(), *self.errata):
-            if row.id in seen:
-                raise ContractError(f"{self.name}: two rows have the id {row.id!r}")
-            seen.add(row.id)
+        for name in (*(row.id for row in self.rows()), *(erratum.id for erratum in self.errata)):
+            if name in seen:
+                raise ContractError(f"{self.name}: two rows have the id {name!r}")
+            seen.add(name)
         known = {row.id for row in self.rows()}
         for erratum in self.errata:
             for about in erratum.about:

@@ -122,8 +122,9 @@ _ROWS = (
         type="integer",
         default="null",
         quote="A number indicating to include the log probabilities on the `logprobs` most likely tokens and the "
-        "chosen tokens. For example, if `logprobs` is 10, the API returns a list of the 10 most likely tokens. the API always "
-        "returns the logprob of the sampled token, so there might be up to `logprobs`+1 elements in the response.",
+        "chosen tokens. For example, if `logprobs` is 10, the API returns a list of the 10 most likely tokens. the "
+        "API always returns the logprob of the sampled token, so there might be up to `logprobs`+1 elements in the "
+        "response.",
         schema={"type": ["integer", "null"], "minimum": 0, "maximum": 10},
         # Ten is the page's example; what lies above is nobody's promise.
         unjudged=({"type": "integer", "minimum": 11}, *FOR_NUMBERS),

@@ -1,4 +1,4 @@
-"""The request head: the route answers, other methods, bodies that are not JSON, content types, and what a refusal says."""
+"""The request head: the route, other methods, bodies that are not JSON, content types, and what a refusal says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from conformance.api import Api
 from conformance.check import Skip, Violation, check, expect
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange, NotJson
-
 
 # A request that breaks the contract is the client's fault, and these two statuses say so for a body.
 REFUSED = (400, 422)
@@ -28,7 +27,7 @@ def expect_refused(exchange: Exchange, what: str, *also: int) -> None:
     expect(exchange.status in allowed, f"{what} got status {exchange.status}, not {wanted}", exchange)
 
 
-@check("answers", cites=[".head.route"])
+@check("answers", cites=[".head.route", ".response.payload"], settles=["erratum.completions-model"])
 def route_answers(api: Api) -> None:
     """The route answers its smallest valid request with a JSON document."""
     exchange = plain(api)
@@ -37,8 +36,12 @@ def route_answers(api: Api) -> None:
         for operation in api.contract.operations
         if operation.route != api.route
     ):
+        if api.route == "completions":
+            api.reading("erratum.completions-model", "absent")
         raise Skip(f"the endpoint does not serve {api.operation.path} (status {exchange.status})")
     api.document(exchange)
+    if api.route == "completions":
+        api.reading("erratum.completions-model", "served")
 
 
 @route_answers.mutant
@@ -210,5 +213,3 @@ def ids_are_unique(api: Api) -> None:
 def repeats_its_id(answer: Answer) -> Answer:
     """Gives every answer the same id."""
     return answer.edit(lambda document: document.update(id="the-only-one"))
-
-

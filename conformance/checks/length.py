@@ -78,8 +78,12 @@ def cuts_to_the_context(ask: Ask) -> Ask:
 
 
 @check(
-    "length.default", cites=[".request.max_tokens.default"], needs=[".answers"], settles=["erratum.max_tokens-default"], cost=10
-)  # fmt: skip
+    "length.default",
+    cites=[".request.max_tokens.default"],
+    needs=[".answers"],
+    settles=["erratum.max_tokens-default"],
+    cost=10,
+)
 def max_tokens_may_be_absent(api: Api) -> None:
     """A request without `max_tokens` is answered, with at most 16 tokens where the page's default holds."""
     # Elsewhere an absent limit means the whole context, so the answer is made to stop at the first full stop.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from conformance.api import Api
@@ -67,12 +69,19 @@ def gives_no_alternatives(answer: Answer) -> Answer:
     return _change_tops(answer, lambda _: {})
 
 
-@check("logprobs.chosen", cites=[".request.logprobs.chosen"], needs=[".answers"])
+@check(
+    "logprobs.chosen", cites=[".request.logprobs.chosen"], needs=[".answers"], settles=["erratum.top_logprobs-value"]
+)
 def the_chosen_token_has_a_logprob(api: Api) -> None:
     """The chosen token is among those listed, with the log probability that it has in its own place, never above 0."""
     exchange = asked(api)
-    for position, token in enumerate(tokens(api, exchange)):
-        expect(token.logprob <= ROUNDING, f"token {position} has the log probability {token.logprob}, above 0", exchange)
+    found = tokens(api, exchange)
+    positive = any(value > ROUNDING for token in found for value in token.top.values())
+    api.reading("erratum.top_logprobs-value", "prob" if positive else "logprob", exchange)
+    for position, token in enumerate(found):
+        expect(
+            token.logprob <= ROUNDING, f"token {position} has the log probability {token.logprob}, above 0", exchange
+        )
         if not token.top:
             continue
         if token.text not in token.top:
@@ -87,6 +96,12 @@ def the_chosen_token_has_a_logprob(api: Api) -> None:
 def reports_probabilities(answer: Answer) -> Answer:
     """Reports log probabilities with the wrong sign."""
     return _change_values(answer, lambda value: -value + 0.5)
+
+
+@the_chosen_token_has_a_logprob.mutant
+def lists_probabilities(answer: Answer) -> Answer:
+    """Lists probabilities among the most likely tokens, as the table's description says."""
+    return _change_tops(answer, lambda top: {token: math.exp(value) for token, value in top.items()})
 
 
 @the_chosen_token_has_a_logprob.mutant
@@ -120,7 +135,12 @@ def swaps_tokens(answer: Answer) -> Answer:
     return _change_logprobs(answer, change)
 
 
-@check("logprobs.offsets", cites=[".response.logprobs.text_offsets"], needs=[".answers"], settles=["erratum.text_offset"])
+@check(
+    "logprobs.offsets",
+    cites=[".response.logprobs.text_offsets"],
+    needs=[".answers"],
+    settles=["erratum.text_offset", "erratum.offset-origin"],
+)
 def offsets_follow_the_tokens(api: Api) -> None:
     """Each offset is the one before plus the length of the token before."""
     exchange = asked(api)
@@ -135,6 +155,7 @@ def offsets_follow_the_tokens(api: Api) -> None:
     expect(fits, f"the offsets grow by {gaps}, the tokens have the lengths {in_characters}", exchange)
     spelling = "text_offsets" if "text_offsets" in api.choices(exchange)[0]["logprobs"] else "text_offset"
     api.reading("erratum.text_offset", spelling, exchange)
+    api.reading("erratum.offset-origin", "prompt" if found[0].offset else "output", exchange)
 
 
 @offsets_follow_the_tokens.mutant
@@ -150,7 +171,7 @@ def counts_tokens_as_offsets(answer: Answer) -> Answer:
 
 
 def _pairs(found: list[TokenLogprob]) -> list[tuple[Any, Any]]:
-    return list(zip(found, found[1:], strict=False))
+    return list(pairwise(found))
 
 
 def _change_logprobs(answer: Answer, change: Callable[[dict[str, Any]], None]) -> Answer:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from conformance.api import Api
-from conformance.check import check, expect
+from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks.basics import REFUSED, expect_refused
+from conformance.checks.logprobs import wanted
 from conformance.checks.sampling import sampled
+from conformance.layouts import tokens_of
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
 PROMPT = "In the log of that day"
+TEN_PROMPTS = (
+    "The anchor",
+    "A lantern",
+    "Two sailors",
+    "The east wind",
+    "Salt and",
+    "Every rope",
+    "The cook",
+    "At noon",
+    "A gull",
+    "Below deck",
+)
 # Candidates that are sampled need a temperature: several greedy ones would be the same, and some servers refuse that.
 SAMPLED = {"temperature": 0.8}
 
@@ -74,9 +89,44 @@ def returns_all_candidates(ask: Ask) -> Ask:
     return ask.with_body(n=best_of, best_of=best_of) if best_of else ask
 
 
-@check(
-    "best_of.exceeds-n", cites=[".rule.best_of_exceeds_n"], needs=[".answers"], settles=["erratum.best_of-equals-n"]
-)  # fmt: skip
+@check("best_of.best", cites=[".request.best_of.best"], needs=[".answers"], settles=["erratum.best_of-lowest"])
+def best_of_is_the_likeliest(api: Api) -> None:
+    """The best of six candidates is more likely, token for token, than six others usually are."""
+    # The best of six lies below the middle of six others with a chance of 1/11, since the three likeliest of twelve
+    # would all have to be others. Eight times in ten happens to a sound endpoint once in six million runs.
+    above, below, evidence = 0, 0, []
+    for prompt in TEN_PROMPTS:
+        params = {**api.prompt(prompt), "temperature": 1, "max_tokens": 6, **wanted(api, 1)}
+        best, others = api.ask(best_of=6, **params), api.ask(n=6, **params)
+        if best.status != 200 or others.status != 200:
+            raise Inconclusive(f"without log probabilities (status {best.status}) candidates cannot be compared")
+        middle = statistics.median(_means(api, others))
+        likelihood = _means(api, best)[0]
+        above, below = above + (likelihood > middle), below + (likelihood < middle)
+        evidence += [others, best]
+    if below >= 8:
+        api.reading("erratum.best_of-lowest", "lowest", *evidence[-2:])
+        raise Violation(
+            f"the best of six is less likely than the middle of six others in {below} of 10", *evidence[-2:]
+        )
+    if above < 8:
+        raise Inconclusive(f"the best of six is above the middle of six others in {above} of 10: nothing follows")
+    api.reading("erratum.best_of-lowest", "highest")
+
+
+@best_of_is_the_likeliest.deaf_mutant
+def returns_an_unlikely_one(ask: Ask) -> Ask:
+    """Returns an unlikely candidate as the best."""
+    return ask.with_body(best_of=1, temperature=2) if "best_of" in ask.body else ask
+
+
+def _means(api: Api, exchange: Exchange) -> list[float]:
+    """The mean log probability per token of each choice."""
+    every = [tokens_of(choice, exchange) for choice in api.choices(exchange)]
+    return [statistics.fmean(token.logprob for token in tokens) for tokens in every]
+
+
+@check("best_of.exceeds-n", cites=[".rule.best_of_exceeds_n"], needs=[".answers"], settles=["erratum.best_of-equals-n"])
 def best_of_below_n_is_refused(api: Api) -> None:
     """`best_of` below `n` is refused."""
     expect_refused(api.send(api.body(n=3, best_of=2, **SAMPLED)), "`best_of` 2 with `n` 3")
@@ -99,8 +149,11 @@ def crashes_on_equal_numbers(answer: Answer) -> Answer:
 
 
 @check(
-    "best_of.not-streamed", cites=[".rule.best_of_not_streamed"], needs=[".answers"], settles=["erratum.best_of-streamed"]
-)  # fmt: skip
+    "best_of.not-streamed",
+    cites=[".rule.best_of_not_streamed"],
+    needs=[".answers"],
+    settles=["erratum.best_of-streamed"],
+)
 def best_of_is_not_streamed(api: Api) -> None:
     """A stream of the best of several candidates is refused or at least never a crash."""
     exchange = api.send(api.body(stream=True, best_of=3, **SAMPLED))
@@ -114,7 +167,12 @@ def crashes_on_a_streamed_best_of(answer: Answer) -> Answer:
     return answer.with_error(500) if body.get("stream") and body.get("best_of") else answer
 
 
-@check("beam.conditions", cites=[".rule.beam_best_of", ".rule.beam_temperature"], needs=[".answers"], settles=["erratum.beam-conditions"])  # fmt: skip
+@check(
+    "beam.conditions",
+    cites=[".rule.beam_best_of", ".rule.beam_temperature"],
+    needs=[".answers"],
+    settles=["erratum.beam-conditions"],
+)
 def beam_search_has_conditions(api: Api) -> None:
     """Beam search with a temperature, or with a single beam, is refused or at least never a crash."""
     for broken in ({"temperature": 1, "best_of": 2}, {"temperature": 0, "best_of": 1}):

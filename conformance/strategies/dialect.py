@@ -33,8 +33,8 @@ PLAIN = frozenset(
     }
 )  # fmt: skip
 KEYWORDS = ANNOTATIONS | ONE | MANY | NAMED | PLAIN
-# Members of these judge the same value as the schema around them.
-IN_PLACE = ("allOf", "anyOf", "oneOf")
+# Members of these judge a part of the value that the schema around them judges.
+DEEPER = frozenset({"properties", "patternProperties", "additionalProperties", "items", "prefixItems"})
 
 
 class SchemaFault(ValueError):
@@ -126,12 +126,10 @@ class Document:
                 node = self.resolve(node["$ref"])
                 continue
             path.pop(0)
+            node = node.get(step)
             if step in NAMED or step in MANY:
-                name = path.pop(0) if path else None
-                node = node[step][name] if name is not None else None
-            else:
-                node = node.get(step)
-            if step in ("properties", "patternProperties", "additionalProperties", "items", "prefixItems") and path:
+                node = _member(node, path.pop(0) if path else None)
+            if step in DEEPER and path and places:
                 at = at[places.pop(0)]
         return Fault(keyword, _pointer(error.absolute_path), requirement, error.message, unjudged)
 
@@ -178,6 +176,14 @@ def _canonical(value: Json) -> Json:
 
 def _pointer(steps: Sequence[str | int] | Any) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _member(members: Any, name: Any) -> Any:
+    try:
+        return members[name]
+    except (KeyError, IndexError, TypeError):
+        # A reference and its siblings can have the same keyword; the path does not say which one failed.
+        return None
 
 
 def _owner(node: Mapping[str, Any], step: Any, error: ValidationError) -> str:

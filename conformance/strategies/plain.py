@@ -7,11 +7,13 @@ said without a condition is dropped, and `exact` tells that a value still has to
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any
 
-from conformance.strategies.dialect import Document, Json, Schema, SchemaFault, canonical
+from conformance.strategies.dialect import ANNOTATIONS, Document, Json, Schema, SchemaFault, canonical
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 # More ways than this to choose, and the rest is left to validation: a product of conditions grows fast.
@@ -65,7 +67,11 @@ class Plain:
 
     def property(self, name: str) -> Schema:
         """The schema of that property, stated by name, by pattern or for all others; False where it may not be."""
-        return self.properties[name] if name in self.properties else (True if self.others is None else self.others)
+        stated = [self.properties[name]] if name in self.properties else []
+        stated += [schema for pattern, schema in self.by_pattern.items() if re.search(pattern, name)]
+        if not stated:
+            return True if self.others is None else self.others
+        return reduce(both, stated)
 
 
 def alternatives(document: Document, schema: Schema, within: tuple[str, ...] = ()) -> list[Plain]:
@@ -133,9 +139,10 @@ def _groups(document: Document, schema: Mapping[str, Any], within: tuple[str, ..
 
 
 def _is_rule(member: Schema) -> bool:
-    return isinstance(member, Mapping) and set(member) & {"if", "then", "else", "allOf", "anyOf", "oneOf", "not"} == set(
-        member
-    ) & {"if", "then", "else"} and "if" in member and not set(member) & set(ABOUT)
+    """Whether a schema says nothing but `if … then … else …`."""
+    if isinstance(member, bool) or "if" not in member:
+        return False
+    return all(key in ("if", "then", "else") or key in ANNOTATIONS or key.startswith("x-") for key in member)
 
 
 def negations(schema: Schema) -> list[Schema]:

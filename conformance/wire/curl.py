@@ -19,9 +19,9 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def curl_line(sent: Sent, base_url: str, *, max_time: int = 60) -> str:
-    """One line for bash that sends that request to `base_url` and prints the answer with its head; `max_time` in seconds.
+    """One line for bash that sends that request to `base_url` and prints the answer with its head.
 
-    Bytes that no command line can carry (NUL, invalid UTF-8, very long bodies) are piped in.
+    Bytes that no command line can carry (NUL, invalid UTF-8, very long bodies) are piped in. `max_time` is in seconds.
     """
     url = base_url.rstrip("/") + (sent.path if sent.path.startswith("/") else f"/{sent.path}")
     words = ["curl", "-sS", "-i", "-N", "--max-time", str(max_time)]

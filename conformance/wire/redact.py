@@ -1,7 +1,7 @@
 """Takes the key out of whatever is about to be written down.
 
-Law: the literal key, wherever it occurs and however it is encoded, and the values of headers that are known by their exact
-names. Never the word 'token': `max_tokens`, `usage` and `x-ratelimit-remaining-tokens` stay as they are.
+Law: the literal key, wherever it occurs and however it is encoded, and the values of headers that are known by their
+exact names. Never the word 'token': `max_tokens`, `usage` and `x-ratelimit-remaining-tokens` stay as they are.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ SECRET_HEADERS = frozenset(
     }
 )
 
-# Values of those headers that show nothing: a scheme with the placeholder or with a public credential, or a scheme alone.
+# Values of those headers that show nothing: the placeholder or a public credential, with a scheme or without.
 _HARMLESS = re.compile(
     rf"[ \t]*(?:(?:[A-Za-z][A-Za-z0-9-]*[ \t]+)?(?:{re.escape(PLACEHOLDER)}|{re.escape(WRONG_KEY)})"
     rf"|{re.escape(WRONG_BASIC)}|(?i:bearer|basic)?)[ \t]*"
 )
 
-# The words of a record that are this program's own: a key that happens to be one of them must not make a log unreadable.
+# What this program says of itself in a record: a key that happens to be such a word must not make a log unreadable.
 _OURS = frozenset({"type", "id", "scope", "method", "failure", "check", "area", "cites", "exchanges"})
 
 # Shorter pieces of base64 than this are too likely to occur by chance.
@@ -53,7 +53,7 @@ _SHORTEST_PIECE = 8
 
 
 class Redactor:
-    """Replaces each key by `$SEATRIAL_API_KEY`, in text, bytes, headers and records; without keys, only headers are seen to.
+    """Replaces each key by `$SEATRIAL_API_KEY`, in text, bytes, headers and records; without keys, in headers only.
 
     Raises `ValueError` for a key of fewer than 4 characters: replacing it everywhere would leave nothing to read, and
     not replacing it would show it.

@@ -1,7 +1,7 @@
 """Server-sent events out of bytes, with no I/O.
 
 Law: what is read does not depend on how the bytes were cut into chunks; it is what the WHATWG rules say of the whole
-body (HTML, 9.2.6 "Interpreting an event stream"), except that an event which the stream's end cut off is kept and marked.
+body (HTML, 9.2.6 "Interpreting an event stream"), except that an event which the end cut off is kept and marked.
 """
 
 from __future__ import annotations

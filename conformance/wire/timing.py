@@ -1,7 +1,7 @@
 """When the parts of a streamed answer arrived, and the figures that follow: TTFT, ITL, TPOT, end to end.
 
-Every time is in nanoseconds since the request was written, as the socket measured it. Events that arrived in one read have
-one time: the gap between them is 0, and that is the truth of what a client saw.
+Every time is in nanoseconds since the request was written, as the socket measured it. Events that arrived in one read
+have one time: the gap between them is 0, and that is the truth of what a client saw.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Timing:
 
     @property
     def itl(self) -> tuple[int, ...]:
-        """Inter-token latencies: the gaps between successive events with content (ns), one fewer than there are events."""
+        """Inter-token latencies: the gaps between successive events with content (ns), one fewer than there are."""
         return tuple(later - earlier for earlier, later in zip(self.content, self.content[1:], strict=False))
 
     @property

@@ -19,7 +19,15 @@ def document(text: str = "calm", route: str = "completions", **changes: Any) -> 
     choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "logprobs": None}
     choice |= {"text": text} if route == "completions" else {"message": {"role": "assistant", "content": text}}
     usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
-    return {"id": "x", "object": "text_completion", "created": 1, "model": "m", "choices": [choice], "usage": usage, **changes}
+    return {
+        "id": "x",
+        "object": "text_completion",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        "usage": usage,
+        **changes,
+    }
 
 
 class FakeCourier:
@@ -44,7 +52,9 @@ class FakeCourier:
         return Exchange(name, scope, ordinal, sent, 0.0, status=status, headers=headers, body=raw)
 
 
-def api_over(reply: Reply, *, route: Route = "completions", key: str | None = "a-key-for-tests", **kwargs: Any) -> tuple[Api, FakeCourier]:
+def api_over(
+    reply: Reply, *, route: Route = "completions", key: str | None = "a-key-for-tests", **kwargs: Any
+) -> tuple[Api, FakeCourier]:
     courier = FakeCourier(reply)
     settings = Settings(key=key)
     return Api(courier, CONTRACT, settings, Shared(), scope="a.check", route=route, **kwargs), courier

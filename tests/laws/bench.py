@@ -4,18 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from conformance.api import Api, Settings, Shared
-from conformance.budget import Budget
 from conformance.catalogue import checks_of
 from conformance.check import Check, Mutant
-from conformance.endpoint import Endpoint, Target
-from conformance.pace import Pacer
+from conformance.endpoint import Bounds, Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
 from reference_server.serve import serving, standin_app
 from reports.model import Outcome
 from schemas.contracts import get
+from schemas.model import Contract
 
 KEY = "laws-of-the-house-key"
-UNLIMITED = 10**9
+
+
+@dataclass
+class Bench:
+    """A server whose mutant and variation can be changed between requests, and an endpoint that talks to it."""
+
+    contract: Contract
+    faulty: object
+    endpoint: Endpoint
+    checks: dict[str, Check] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.checks = checks_of(self.contract)
+
+    def settings(self, seed: int = 0) -> Settings:
+        return Settings(seed=seed, key=KEY, shrink=False)
+
+    def judge(self, check: Check, mutant: Mutant | None = None, seed: int = 0) -> Outcome:
+        """Run that check alone, whatever it needs, against a server with that mutant."""
+        self.faulty.mutant = mutant  # type: ignore[attr-defined]
+        settings = Settings(seed=seed_of(seed, check.id), key=KEY, shrink=False)
+        api = Api(self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline)
+        try:
+            return judged(check, api)
+        finally:
+            self.faulty.mutant = None  # type: ignore[attr-defined]
+
+    def run(self, seed: int = 0, jobs: int = 4) -> list[Outcome]:
+        """Run every check."""
+        runner = Runner(list(self.checks.values()), self.endpoint, self.contract, self.settings(seed), jobs=jobs)
+        return runner.run()
+
+
+@contextmanager
+def bench(contract_name: str = "azure-llama", **options: object) -> Iterator[Bench]:
+    """A bench with that contract; `options` go to the stand-in's factory."""
+    contract = get(contract_name)
+    app = standin_app(contract=contract, key=KEY, limits=None, **options)  # type: ignore[arg-type]
+    with serving(app) as server, Endpoint(Target(server.url, KEY), bounds=Bounds(), jobs=8) as endpoint:
+        yield Bench(contract, app, endpoint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +27,7 @@ WIRE_ALLOWED = {"__future__"}
 
 
 def layer_of(module: str) -> str:
-    return "conformance.wire" if module.startswith("conformance.wire") else module.split(".")[0]
+    return "conformance.wire" if module.startswith("conformance.wire") else module.split(".", maxsplit=1)[0]
 
 
 def module_of(path: Path) -> str:
@@ -58,13 +59,13 @@ def test_imports_point_one_way(path: Path) -> None:
 def test_only_users_imports_locust(path: Path) -> None:
     if path != ROOT / "loadtests" / "users.py":
         for line, name in imports(path):
-            assert name.split(".")[0] != "locust", f"{path.relative_to(ROOT)}:{line} imports locust, which patches sockets"
+            assert name.split(".")[0] != "locust", (
+                f"{path.relative_to(ROOT)}:{line} imports locust, which patches sockets"
+            )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "conformance" / "wire").glob("*.py")), ids=module_of)
 def test_wire_uses_the_standard_library_only(path: Path) -> None:
-    import sys
-
     for line, name in imports(path):
         top = name.split(".")[0]
         assert top == "conformance" or top in sys.stdlib_module_names, f"{path.relative_to(ROOT)}:{line} imports {name}"

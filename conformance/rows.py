@@ -1,0 +1,309 @@
+"""The checks and mutants that the rows of a request imply, built from its JSON Schema and nothing else.
+
+Law: a schema of the user's own drives the same checks as a contract's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from conformance.answer_rows import chunk_checks, response_checks
+from conformance.check import Check, Mutant, Violation
+from conformance.hunt import hunt
+from conformance.owners import extra_rows, owned, owner_of
+from conformance.places import Place, places
+from conformance.row_titles import accepted_title, refused_title
+from conformance.strategies.bodies import properties_of
+from conformance.strategies.boundary import Edges
+from conformance.strategies.broken import Broken, broken, example
+from conformance.strategies.caps import Caps
+from conformance.strategies.dialect import Document, Json, SchemaFault, canonical
+from conformance.strategies.valid import valid
+from conformance.wire.answer import Answer
+from conformance.wire.exchange import Exchange, NotJson
+from schemas.model import Route
+
+if TYPE_CHECKING:
+    from conformance.api import Api
+
+__all__ = ["chunk_checks", "extra_rows", "request_checks", "response_checks"]
+
+# A refusal says that the client is wrong, but these say that it is wrong about something else than the body's content.
+OTHER_REFUSALS = frozenset({401, 402, 403, 404, 405, 407, 408, 411, 413, 414, 415, 429})
+# Enough of one failure; more of them cost requests and say nothing new.
+MOST_FAILURES = 3
+# A server that takes a negative bound for "no bound" generates until it is full, so that is asked last.
+COSTLY = frozenset({"max_tokens", "max_completion_tokens"})
+LAST = 20
+# Many requests, and a slow endpoint.
+PATIENCE = 300.0
+
+
+def request_checks(schema: Mapping[str, Any], route: Route, caps: Caps | None = None) -> list[Check]:
+    """The checks that a request's schema implies: each property accepted, each way to break it refused, all together.
+
+    Raises `SchemaFault` (or one of its kinds) for a schema that cannot drive them.
+    """
+    request = Request(owned(schema, route), route, caps or Caps())
+    refused: dict[str, list[Check]] = {}
+    for (name, kind), group in request.groups().items():
+        refused.setdefault(name, []).append(_refused(request, name, kind, group))
+    checks: list[Check] = []
+    for place in request.places:
+        if place.values:
+            checks.append(_accepted(request, place))
+        checks += refused.pop(place.name, [])
+    checks += [check for rest in refused.values() for check in rest]
+    return [*checks, _random(request)]
+
+
+@dataclass
+class Request:
+    """A request's schema with what the checks share: a base body, and the places where it can vary."""
+
+    schema: Mapping[str, Any]
+    route: Route
+    caps: Caps
+
+    def __post_init__(self) -> None:
+        self.document = Document(self.schema)
+        self.edges = Edges(self.document, self.caps)
+        base = example(self.document, self.caps)
+        if not isinstance(base, dict):
+            raise SchemaFault("the schema of a request describes a JSON object")
+        self.base: dict[str, Json] = self.capped(base)
+        self.places = list(places(self.document, self.edges, self.base))
+
+    def capped(self, body: dict[str, Json]) -> dict[str, Json]:
+        """The body with a bound on what its answer costs, where the schema has one and the body does not."""
+        bounds = {
+            name: self.caps.maxima[name]
+            for name in properties_of(self.document, self.schema)
+            if name in COSTLY and name not in body and name in self.caps.maxima
+        }
+        bounded = {**body, **bounds}
+        return bounded if self.document.accepts(self.schema, bounded) else body
+
+    def groups(self) -> dict[tuple[str, str], list[Broken]]:
+        """What to refuse, by the property concerned and what is wrong with it."""
+        found: dict[tuple[str, str], list[Broken]] = {}
+        for one in broken(self.schema, base=self.base, caps=self.caps, document=self.document):
+            if one.path or one.kind != "type":
+                name = "rule." + one.requirement.rsplit(".", 1)[-1] if one.kind == "rule" else ".".join(one.path)
+                found.setdefault((name, one.kind), []).append(one)
+        return found
+
+    def id(self, *steps: str) -> str:
+        """The id of a check of this request."""
+        return ".".join(step for step in (self.route, "request", *steps) if step)
+
+
+def _accepted(request: Request, place: Place) -> Check:
+    check_id = request.id(place.name, "accepted")
+    bodies = [(value, place.put(value)) for value in place.values]
+
+    def ask(api: Api, body: dict[str, Json], value: Json) -> Violation | None:
+        exchange = api.send(body)
+        complaint = refusal_of_valid(exchange, body)
+        return Violation(f"`{place.name}` {shown(value)} {complaint}", exchange) if complaint else None
+
+    def run(api: Api) -> None:
+        failures: list[Violation] = []
+        for value, body in bodies:
+            failure = ask(api, body, value)
+            failures += [failure] if failure else []
+            if len(failures) == MOST_FAILURES:
+                break
+        _raise(api, failures)
+
+        def once(value: Json) -> None:
+            body = place.put(value)
+            if not request.document.accepts(request.schema, body):
+                return
+            failure = ask(api, body, value)
+            if failure:
+                raise failure
+
+        drawn = valid(place.schema, request.caps, document=request.document, name=place.path[-1])
+        hunt(drawn, once, examples=api.examples, seed=api.seed, shrink=api.shrink)
+
+    return Check(
+        id=check_id,
+        title=accepted_title(place.name),
+        cites=_cites(request, owner_of(place.schema) or owner_of(request.schema)),
+        run=run,
+        area="request",
+        route=request.route,
+        needs=(f"{request.route}.answers",),
+        mutants=_accepting_mutants(request, check_id, place, [body for _, body in bodies]),
+        deadline=PATIENCE,
+    )
+
+
+def _accepting_mutants(request: Request, check_id: str, place: Place, bodies: list[dict[str, Json]]) -> tuple[Mutant, ...]:
+    """A server that does not know the parameter, and one that is off by one at the last of its edges."""
+    top = place.path[0]
+    usual, last = _at(request.base, top), _at(bodies[-1], top)
+    varies = any(_at(body, top) != usual for body in bodies)
+
+    def unknown(answer: Answer) -> Answer:
+        sent = _at(answer.ask.body, top)
+        refused = sent != usual if varies else sent != ""
+        return answer.with_error(400) if answer.succeeded and refused else answer
+
+    def edge(answer: Answer) -> Answer:
+        return answer.with_error(400) if answer.succeeded and _at(answer.ask.body, top) == last else answer
+
+    return (
+        Mutant(f"{check_id}/refuses", f"Refuses any `{place.name}` but the one in its own example.", answer=unknown),
+        Mutant(f"{check_id}/refuses-an-edge", f"Refuses `{place.name}` at one of its edges.", answer=edge),
+    )
+
+
+def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Check:
+    check_id = request.id(name, f"refused-{kind}") if kind != "rule" else request.id(name, "refused")
+
+    def run(api: Api) -> None:
+        failures: list[Violation] = []
+        for one in group:
+            exchange = api.send(one.value)
+            complaint = acceptance_of_broken(exchange)
+            if complaint:
+                failures.append(Violation(f"{described(name, one)} {complaint}", exchange))
+            if len(failures) == MOST_FAILURES:
+                break
+        _raise(api, failures)
+
+    def crashes(answer: Answer) -> Answer:
+        return answer.with_error(500) if 400 <= answer.status < 500 else answer
+
+    forgets = frozenset((one.requirement, one.keyword) for one in group)
+    title = refused_title(request.document, name, kind, group)
+    return Check(
+        id=check_id,
+        title=title,
+        cites=_cites(request, *(one.requirement for one in group)),
+        run=run,
+        area="request",
+        route=request.route,
+        needs=(f"{request.route}.answers",),
+        mutants=(
+            Mutant(f"{check_id}/forgets", f"Does not enforce that {title[0].lower()}{title[1:]}", forgets=forgets),
+            Mutant(f"{check_id}/crashes", "Answers what it refuses with an internal error.", answer=crashes),
+        ),
+        cost=LAST if kind == "below" and name in COSTLY else 0,
+        deadline=PATIENCE if name in COSTLY else 120.0,
+    )
+
+
+def _random(request: Request) -> Check:
+    check_id = request.id("random")
+
+    def run(api: Api) -> None:
+        answers = Document(api.schema("response"))
+
+        def once(body: dict[str, Json]) -> None:
+            whole = request.capped(body)
+            exchange = api.send(whole)
+            complaint = refusal_of_valid(exchange, whole)
+            if complaint:
+                raise Violation(f"a valid request with {_names(whole, request.base)} {complaint}", exchange)
+            if whole.get("stream") is not True:
+                faults = [fault for fault in answers.faults(exchange.json) if not fault.unjudged]
+                if faults:
+                    where = faults[0].pointer or "the document"
+                    raise Violation(f"the answer breaks its schema at {where}: {faults[0].message[:200]}", exchange)
+
+        drawn = valid(request.schema, request.caps, document=request.document)
+        hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink)
+
+    def only_example(answer: Answer) -> Answer:
+        differs = canonical(answer.ask.body) != canonical(request.base)
+        return answer.with_error(400) if answer.succeeded and differs else answer
+
+    def odd_choices(answer: Answer) -> Answer:
+        return answer.edit(lambda document: document.update(choices="none"))
+
+    return Check(
+        id=check_id,
+        title="Random valid requests are accepted, and their answers match the schema.",
+        cites=_cites(request, owner_of(request.schema)),
+        run=run,
+        area="request",
+        route=request.route,
+        needs=(f"{request.route}.answers",),
+        mutants=(
+            Mutant(f"{check_id}/only-its-example", "Accepts its own example and nothing else.", answer=only_example),
+            Mutant(f"{check_id}/odd-choices", "Answers with `choices` that are no list.", answer=odd_choices),
+        ),
+        cost=1,
+        deadline=PATIENCE,
+    )
+
+
+def refusal_of_valid(exchange: Exchange, body: Mapping[str, Json]) -> str:
+    """What is wrong with the answer to a valid request, as the end of a sentence; empty when nothing is."""
+    if exchange.status != 200:
+        return f"was answered with status {exchange.status}"
+    if body.get("stream") is True:
+        return ""
+    try:
+        document = exchange.json
+    except NotJson as error:
+        return f"was answered with 200 and a body that is not JSON: {error}"
+    return "" if isinstance(document, dict) else "was answered with 200 and JSON that is no object"
+
+
+def acceptance_of_broken(exchange: Exchange) -> str:
+    """What is wrong with the answer to a broken request, as the end of a sentence; empty when it was refused properly."""
+    status = exchange.status or 0
+    if 200 <= status < 300:
+        return "was accepted"
+    if 400 <= status < 500 and status not in OTHER_REFUSALS:
+        return ""
+    return f"was answered with status {status}, not refused with 400 or 422"
+
+
+def described(name: str, one: Broken) -> str:
+    """The subject of a sentence about a broken request."""
+    if one.culprit is ...:
+        return f"a request without `{name}`"
+    if one.kind == "rule":
+        pairs = one.culprit.items() if isinstance(one.culprit, dict) else ()
+        return "a request with " + " and ".join(f"`{key}` {shown(value)}" for key, value in pairs)
+    return f"`{name}` {shown(one.culprit)}" if name else "a request with " + shown(one.value)
+
+
+def shown(value: Json) -> str:
+    """A value for a message: as JSON, and short."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
+
+
+def _raise(api: Api, failures: list[Violation]) -> None:
+    """Raise one violation for all; each of its exchanges is a failing instance."""
+    if failures:
+        api.count = len(failures)
+        messages = "; ".join(failure.message for failure in failures)
+        raise Violation(messages, *(exchange for failure in failures for exchange in failure.exchanges))
+
+
+def _names(body: Mapping[str, Json], base: Mapping[str, Json]) -> str:
+    added = [f"`{name}`" for name in body if name not in base]
+    return ", ".join(added) if added else "nothing but what it needs"
+
+
+def _cites(request: Request, *owners: str) -> tuple[str, ...]:
+    """The requirements, each once; the body's own where a keyword has no owner."""
+    named = tuple(dict.fromkeys(owner for owner in owners if owner))
+    return named or (owner_of(request.schema) or f"schema.{request.route}.body",)
+
+
+def _at(body: Mapping[str, Json], name: str) -> str:
+    return canonical(body[name]) if name in body else ""
+
+
+Body = Callable[[Json], dict[str, Json]]

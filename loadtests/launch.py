@@ -1,0 +1,159 @@
+"""Starts a load run as a process of its own, since locust patches the sockets of the one that it is imported in.
+
+Law: the process is always ended, by its pid, and every wait has a bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from loadtests.orders import Orders
+from loadtests.run import KEY_VARIABLE, USAGE
+
+# -P keeps the user's folder off the path: our packages have everyday names that a folder there may have as well.
+_BOOT = "import sys; sys.path.append(sys.argv.pop()); from loadtests.run import main; sys.exit(main())"
+
+_POLL = 0.1
+_TO_START = 60.0
+_TO_STOP = 5.0
+_MOST_LINE = 1 << 24
+
+
+class LoadError(Exception):
+    """The load process failed for a reason of ours or was given orders that are wrong; `usage` says which."""
+
+    def __init__(self, message: str, *, usage: bool = False) -> None:
+        super().__init__(message)
+        self.usage = usage
+
+
+class Stop(Protocol):
+    """What ends a run early: a `threading.Event`."""
+
+    def is_set(self) -> bool:
+        """Whether the run is to end."""
+
+
+def run_load(
+    settings: Mapping[str, Any],
+    key: str,
+    on_record: Callable[[dict[str, Any]], None],
+    stop: Stop | None = None,
+) -> int:
+    """Run the orders in `settings` and hand each record to `on_record`; returns 0 (valid) or 3 (not valid).
+
+    The records are of types `progress`, `sample` and, last, one `load`. When `stop` is set the run ends within a
+    second or two, its record included. Raises `LoadError` in one line; `PlanError` for orders that make no sense.
+    """
+    orders = Orders.from_json(settings)
+    plan = orders.plan()
+    profile = plan.profile
+    bound = _TO_START + (profile.warmup + 1) * profile.deadline + plan.seconds + profile.drain
+    process = _start(json.dumps(orders.to_json()), key)
+    try:
+        return _follow(process, on_record, stop or threading.Event(), time.monotonic() + bound)
+    finally:
+        _end(process)
+
+
+def _start(orders: str, key: str) -> subprocess.Popen[bytes]:
+    """The process, with its orders in hand."""
+    process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+        [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).parents[1])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # The key goes by the environment, since other users can read a command line.
+        env={**os.environ, KEY_VARIABLE: key},
+        # A Ctrl-C at the terminal is for us: we pass it on once and in order.
+        start_new_session=True,
+    )
+    if process.stdin is None:  # pragma: no cover - a pipe was asked for
+        raise LoadError("the load process has no stdin")
+    with contextlib.suppress(OSError):
+        process.stdin.write(orders.encode())
+        process.stdin.close()
+    return process
+
+
+def _follow(
+    process: subprocess.Popen[bytes], on_record: Callable[[dict[str, Any]], None], stop: Stop, until: float
+) -> int:
+    """Hand on the records until the process ends."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    remarks: deque[bytes] = deque(maxlen=20)
+    threads = [_reading(process.stdout, lines.put), _reading(process.stderr, remarks.append)]
+    complete = stopping = False
+    while True:
+        try:
+            line = lines.get(timeout=_POLL)
+        except queue.Empty:
+            if process.poll() is not None and not threads[0].is_alive() and lines.empty():
+                break
+        else:
+            record = _record(line)
+            complete = complete or record.get("type") == "load"
+            on_record(record)
+        if not stopping and stop.is_set():
+            stopping = True
+            until = time.monotonic() + _TO_STOP
+            process.terminate()
+        if time.monotonic() > until:
+            raise LoadError("the load process did not end in time and was killed")
+    threads[1].join(timeout=1)
+    if not complete:
+        raise LoadError(_last_words(remarks, process.returncode), usage=process.returncode == USAGE)
+    return process.returncode
+
+
+def _reading(pipe: IO[bytes] | None, take: Callable[[bytes], None]) -> threading.Thread:
+    def read() -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while pipe is not None and (line := pipe.readline(_MOST_LINE)):
+                take(line)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise LoadError(f"the load process wrote what is no record: {line[:100]!r}")
+    return record
+
+
+def _last_words(remarks: deque[bytes], code: int) -> str:
+    """Why the process ended without a record: its last remark that says something."""
+    said = [line for raw in remarks if (line := raw.decode("utf-8", "replace").strip())]
+    return said[-1] if said else f"the load process ended without a record (exit status {code})"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that the process is gone."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=_TO_STOP)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -1,0 +1,131 @@
+"""A load run as a process of its own: orders as JSON on stdin, records as JSON lines on stdout, remarks on stderr.
+
+Law: the key comes in the environment and goes to the endpoint only. Whatever ends the run, its record is written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from dataclasses import asdict
+from typing import Any
+
+KEY_VARIABLE = "SEATRIAL_API_KEY"
+PLACEHOLDER = "$SEATRIAL_API_KEY"
+PROGRESS_SECONDS = 0.5
+USAGE, COULD_NOT_JUDGE = 2, 3
+
+_MOST_ORDERS = 1 << 20
+
+
+class Outbox:
+    """Writes records to a pipe from another thread, so that a slow reader never delays a request.
+
+    `gone` is set when nobody reads any more: then there is nobody to spend tokens for.
+    """
+
+    def __init__(self, descriptor: int, key: str) -> None:
+        import gevent.event  # noqa: PLC0415 - after the patching
+
+        self._descriptor = descriptor
+        # The key as it stands in JSON; an endpoint may have echoed it in an error.
+        self._key = json.dumps(key)[1:-1] if key else ""
+        self._lines: deque[bytes] = deque()
+        self._news = gevent.event.Event()
+        self._closing = False
+        self.gone = gevent.event.Event()
+        self._writer = gevent.spawn(self._write)
+
+    def put(self, record: dict[str, Any]) -> None:
+        """Have a record written as one line, in the order of the calls."""
+        line = json.dumps(record)
+        self._lines.append((line.replace(self._key, PLACEHOLDER) if self._key else line).encode() + b"\n")
+        self._news.set()
+
+    def close(self) -> None:
+        """Wait until everything is written, for ten seconds at most."""
+        self._closing = True
+        self._news.set()
+        self._writer.join(timeout=10)
+
+    def _write(self) -> None:
+        import gevent.os  # noqa: PLC0415 - after the patching
+
+        while True:
+            self._news.wait()
+            self._news.clear()
+            data = b"".join(self._lines)
+            self._lines.clear()
+            try:
+                while data:
+                    data = data[gevent.os.tp_write(self._descriptor, data) :]
+            except OSError:
+                self.gone.set()
+                return
+            if self._closing and not self._lines:
+                return
+
+
+def main() -> int:
+    """Do what the orders on stdin say; returns 0 for a valid run, 3 for an invalid one, 2 for wrong orders."""
+    from gevent import monkey  # noqa: PLC0415 - patching comes before everything that opens sockets
+
+    monkey.patch_all()
+    import gevent  # noqa: PLC0415
+    import gevent.event  # noqa: PLC0415
+
+    interrupted = gevent.event.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        gevent.signal_handler(number, interrupted.set)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    key = os.environ.pop(KEY_VARIABLE, "")
+
+    from loadtests.orders import Orders  # noqa: PLC0415
+    from loadtests.profiles import PlanError  # noqa: PLC0415
+    from loadtests.target import TargetError  # noqa: PLC0415
+
+    try:
+        orders = Orders.from_json(json.loads(sys.stdin.buffer.read(_MOST_ORDERS)))
+        return _perform(orders, key, interrupted)
+    except (PlanError, TargetError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return USAGE
+
+
+def _perform(orders: Any, key: str, interrupted: Any) -> int:
+    """Run the campaign and write its records."""
+    import gevent  # noqa: PLC0415
+
+    from loadtests.users import headless  # noqa: PLC0415 - imports locust
+
+    outbox = Outbox(sys.stdout.fileno(), key)
+    helpers = []
+
+    def started(campaign: Any) -> None:
+        def stop_when_told() -> None:
+            gevent.wait([interrupted, outbox.gone], count=1)
+            campaign.stop("interrupted" if interrupted.is_set() else "nobody reads the records")
+
+        def tell_progress() -> None:
+            while True:
+                outbox.put({"type": "progress", **asdict(campaign.progress())})
+                gevent.sleep(PROGRESS_SECONDS)
+
+        helpers.extend([gevent.spawn(stop_when_told), gevent.spawn(tell_progress)])
+
+    try:
+        campaign = headless(orders, key, lambda one: outbox.put(one.to_record()), started)
+    finally:
+        gevent.killall(helpers)
+    outbox.put({"type": "progress", **asdict(campaign.progress())})
+    outbox.put(campaign.to_record())
+    outbox.close()
+    return COULD_NOT_JUDGE if campaign.why_invalid() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""Puts a contract in front of any ASGI app that generates text: routes, key, limits, validation, the shape of refusals.
+
+Law: nothing about the contract is said to a caller without the key; a request is judged by the contract's own schema;
+no body, however strange, makes the server fail.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from typing import Any
+
+from reference_server import asgi
+from reference_server.limits import DEFAULT, UNLIMITED, Charge, Limiter, Limits, Refusal
+from reference_server.validation import Judge, Pair
+from schemas import emit
+from schemas.model import Contract, Operation
+
+INNER_PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
+MODELS_PATH = "/v1/models"
+
+_MOST_BODY = 1 << 20
+_TAIL = 4096
+_TOKENS = re.compile(rb'"(prompt_tokens|completion_tokens)"\s*:\s*(\d+)')
+
+
+class NotJsonError(ValueError):
+    """The body is not JSON; the message says why."""
+
+
+class ContractLayer:
+    """The contract as ASGI middleware.
+
+    `key` None lets everybody in, and `limits` None lets them ask without end; `forgets` are (requirement id, keyword)
+    pairs that are not enforced, beside those that the scope names; `lenient` accepts what the contract leaves open;
+    `refusal` is the status for a body that breaks it.
+    """
+
+    def __init__(
+        self,
+        app: asgi.App,
+        *,
+        contract: Contract,
+        key: str | None,
+        limits: Limits | None = DEFAULT,
+        forgets: frozenset[Pair] = frozenset(),
+        lenient: bool = False,
+        refusal: int = 400,
+        model: str = "seatrial-tiny",
+    ) -> None:
+        if refusal not in (400, 422):
+            raise ValueError(f"refusal is {refusal}; a request that breaks the tables is answered 400 or 422")
+        if key == "":
+            raise ValueError("the key is empty; give one, or None to ask for none")
+        self._app = app
+        self._key = None if key is None else key.encode()
+        self._limiter = Limiter(limits or UNLIMITED)
+        self._forgets = forgets
+        self._lenient = lenient
+        self._refusal = refusal
+        self._model = model
+        self._operations = {operation.path: operation for operation in contract.operations}
+        voluntary = frozenset(row.id for row in contract.rows() if row.level == "MAY")
+        self._judges = {
+            operation.path: Judge(emit.schema(contract, operation.route, "request"), voluntary=voluntary)
+            for operation in contract.operations
+        }
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Answer one request, or have the inner app answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noted(message: asgi.Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._serve(scope, receive, noted)
+        except asgi.DisconnectError:
+            return
+        except Exception:
+            # Once bytes are out, the only honest end is a cut connection.
+            if started:
+                raise
+            await asgi.send_json(send, 500, asgi.error_body(500, "the server failed"))
+
+    async def _serve(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        # Whatever is refused is read first, so that the client is not cut off while it still writes.
+        try:
+            raw = await asgi.read_body(receive, _MOST_BODY)
+            too_large = False
+        except asgi.TooLargeError:
+            raw, too_large = b"", True
+        path, method = scope["path"], scope["method"]
+        if path == "/health" and method in ("GET", "HEAD"):
+            await asgi.send_json(send, 200, {"status": "ok"})
+            return
+        if not self._authorized(scope):
+            message = "Access token is missing or invalid."
+            await asgi.send_json(send, 401, asgi.error_body(401, message), {"www-authenticate": "Bearer"})
+            return
+        operation = self._operations.get(path)
+        if operation is None:
+            await self._aside(path, method, send)
+        elif method != operation.method:
+            message = f"{path} answers {operation.method}"
+            await asgi.send_json(send, 405, asgi.error_body(405, message), {"allow": operation.method})
+        else:
+            await self._ask(operation, scope, None if too_large else raw, receive, send)
+
+    async def _aside(self, path: str, method: str, send: asgi.Send) -> None:
+        """The paths beside the contract."""
+        listed = {"id": self._model, "object": "model", "created": 0, "owned_by": "seatrial"}
+        known: dict[str, Any] = {
+            "/health": {"status": "ok"},
+            "/info": {"model_name": self._model, "model_type": "chat-completions", "model_provider_name": "seatrial"},
+            MODELS_PATH: {"object": "list", "data": [listed]},
+        }
+        if path not in known:
+            await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
+        elif method not in ("GET", "HEAD"):
+            await asgi.send_json(send, 405, asgi.error_body(405, f"{path} answers GET"), {"allow": "GET"})
+        else:
+            await asgi.send_json(send, 200, known[path])
+
+    async def _ask(
+        self, operation: Operation, scope: asgi.Scope, raw: bytes | None, receive: asgi.Receive, send: asgi.Send
+    ) -> None:
+        """Count, judge and pass on one request to a route of the contract."""
+        holder = asgi.header(scope, "authorization") or ""
+        refusal = self._limiter.admit(holder)
+        if refusal:
+            await self._throttle(refusal, holder, send)
+            return
+        refused = _head_fault(scope, raw)
+        if refused:
+            await asgi.send_json(send, refused[0], asgi.error_body(*refused))
+            return
+        assert raw is not None
+        try:
+            body = read_json(raw)
+        except NotJsonError as error:
+            message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
+            await asgi.send_json(send, 400, asgi.error_body(400, message))
+            return
+        try:
+            passed, fault = self._judges[operation.path].judge(
+                body,
+                forgets=self._forgets | scope.get(asgi.FORGETS, frozenset()),
+                lenient=self._lenient or scope.get(asgi.LENIENT, False),
+                extras=(asgi.header(scope, "extra-parameters") or "").lower() in ("drop", "pass-through"),
+            )
+            # What was not repaired is passed on as it came.
+            raw = raw if passed is body else json.dumps(passed).encode()
+        except RecursionError:
+            await asgi.send_json(send, 400, asgi.error_body(400, "the body is nested too deeply"))
+            return
+        if fault:
+            await asgi.send_json(
+                send, self._refusal, asgi.error_body(self._refusal, fault.message, fault.param or None)
+            )
+            return
+        charge = self._limiter.charge(holder, estimate(passed))
+        if isinstance(charge, Refusal):
+            await self._throttle(charge, holder, send)
+            return
+        await self._pass_on(operation, scope, raw, charge, receive, send)
+
+    async def _pass_on(
+        self,
+        operation: Operation,
+        scope: asgi.Scope,
+        raw: bytes,
+        charge: Charge,
+        receive: asgi.Receive,
+        send: asgi.Send,
+    ) -> None:
+        path = INNER_PATHS[operation.route]
+        headers = [
+            pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"transfer-encoding")
+        ]
+        headers.append((b"content-length", str(len(raw)).encode()))
+        inner = {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
+        told = [(name.encode(), value.encode()) for name, value in self._limiter.headers(charge.key).items()]
+        succeeded = False
+        tail = b""
+
+        async def counted(message: asgi.Message) -> None:
+            nonlocal succeeded, tail
+            if message["type"] == "http.response.start":
+                succeeded = message["status"] == 200
+                message = {**message, "headers": [*message.get("headers", ()), *told]}
+            else:
+                tail = (tail + message.get("body", b""))[-_TAIL:]
+            await send(message)
+
+        await self._app(inner, asgi.replay(raw, receive), counted)
+        used = _used(tail) if succeeded else 0
+        if used is not None:
+            self._limiter.settle(charge, used)
+
+    async def _throttle(self, refusal: Refusal, holder: str, send: asgi.Send) -> None:
+        message = f"Rate limit of {refusal.limit} is exceeded. Try again in {refusal.retry_after} seconds."
+        headers = {"retry-after": str(refusal.retry_after), **self._limiter.headers(holder)}
+        await asgi.send_json(send, 429, asgi.error_body(429, message, code="429"), headers)
+
+    def _authorized(self, scope: asgi.Scope) -> bool:
+        if self._key is None:
+            return True
+        scheme, _, token = (asgi.header(scope, "authorization") or "").partition(" ")
+        # Compared in full even when the scheme is wrong, so that time tells nothing.
+        same = hmac.compare_digest(token.strip().encode("latin-1"), self._key)
+        return same and scheme.lower() == "bearer"
+
+
+def read_json(raw: bytes) -> Any:
+    """Strict JSON in UTF-8; of a repeated key the last counts. `NotJsonError` for anything else."""
+    try:
+        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise NotJsonError(f"invalid UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise NotJsonError("nested too deeply") from None
+    except ValueError as error:
+        raise NotJsonError(str(error)) from None
+
+
+def estimate(body: dict[str, Any]) -> int:
+    """The most tokens that a judged request may cost: its text at four characters a token, and what it may generate."""
+    letters = sum(len(text) for text in _texts(body.get("prompt"), body.get("messages")))
+    numbers = {name: body.get(name) for name in ("max_tokens", "n", "best_of")}
+    most, n, best_of = (int(value) if isinstance(value, int | float) else None for value in numbers.values())
+    return -(-letters // 4) + (16 if most is None else most) * max(n or 1, best_of or 1)
+
+
+def _texts(*values: Any) -> list[str]:
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, list):
+            found.extend(_texts(*value))
+        elif isinstance(value, dict):
+            found.extend(_texts(value.get("content")))
+    return found
+
+
+def _head_fault(scope: asgi.Scope, raw: bytes | None) -> tuple[int, str] | None:
+    """What is wrong with a request before its JSON is read: status and message."""
+    if raw is None:
+        return 413, f"the body is larger than {_MOST_BODY} bytes"
+    media_type, _, parameters = (asgi.header(scope, "content-type") or "").partition(";")
+    if media_type.strip().lower() != "application/json":
+        return 415, "the content type must be application/json"
+    charset = re.search(r"charset\s*=\s*\"?([\w-]+)", parameters, re.IGNORECASE)
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        return 415, "the charset of JSON is utf-8"
+    if (asgi.header(scope, "content-encoding") or "identity").lower() != "identity":
+        return 415, "the body must not be compressed"
+    return None
+
+
+def _used(tail: bytes) -> int | None:
+    """The tokens that the last usage in an answer counts; None when it has none."""
+    found = {name: int(count) for name, count in _TOKENS.findall(tail)}
+    return sum(found.values()) if len(found) == 2 else None
+
+
+def _refuse_constant(token: str) -> Any:
+    raise ValueError(f"{token} is not JSON")

@@ -1,0 +1,284 @@
+"""Judges a request's body by the contract's JSON Schema, and repairs what a forgetful server is told to overlook.
+
+Law: a value that the schema accepts is never refused, and a broken one is refused with its requirement's id; of the
+unjudged ones only those pass that clients send every day, unless the judge is lenient.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+Json = Any
+Pair = tuple[str, str]
+
+_MOST_ERRORS = 50
+_ROUNDS = 8
+
+_WORDS = {
+    "minimum": "must be at least",
+    "maximum": "must be at most",
+    "exclusiveMinimum": "must be greater than",
+    "exclusiveMaximum": "must be less than",
+    "minLength": "must have at least this many characters:",
+    "maxLength": "must have at most this many characters:",
+    "minItems": "must have at least this many items:",
+    "maxItems": "must have at most this many items:",
+    "type": "must be of type",
+    "enum": "must be one of",
+    "const": "must be",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a body is refused: the parameter, the requirement that it breaks, and a sentence."""
+
+    param: str
+    requirement: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One schema on the way to an error: the schema, the keyword taken from it, and the value that it judged."""
+
+    schema: Mapping[str, Any]
+    keyword: str
+    value: Json
+
+
+class Judge:
+    """A compiled request schema. `voluntary` are the ids of rows that are no duty: they refuse nothing."""
+
+    def __init__(self, schema: Mapping[str, Any], *, voluntary: frozenset[str] = frozenset()) -> None:
+        self._schema = schema
+        self._validator = Draft202012Validator(schema)
+        self._voluntary = voluntary
+        self._example: dict[str, Json] = dict(schema.get("x-example", {}))
+
+    def judge(
+        self,
+        body: Json,
+        *,
+        forgets: frozenset[Pair] = frozenset(),
+        lenient: bool = False,
+        extras: bool = False,
+    ) -> tuple[dict[str, Json], Fault | None]:
+        """The body to pass on, and the fault that refuses it if there is one.
+
+        `forgets` are (requirement id, keyword) pairs that are not enforced; `lenient` lets unjudged values pass;
+        `extras` drops unknown parameters where the schema forbids them.
+        """
+        errors = list(islice(self._validator.iter_errors(body), _MOST_ERRORS))
+        if not errors and isinstance(body, dict):
+            return body, None
+        repairs: list[tuple[ValidationError, bool]] = []
+        for error in errors:
+            trail = list(self._trail(error, body))
+            if self._voluntary.intersection(owner for owner, _ in _pairs(trail, error)):
+                continue
+            if _excused(error, trail, body, lenient) or (extras and error.validator == "additionalProperties"):
+                repairs.append((error, True))
+            elif self._forgiven(error, trail, forgets, body):
+                repairs.append((error, False))
+            else:
+                return {}, _fault(error, trail)
+        return self._repaired(body, repairs), None
+
+    def _forgiven(self, error: ValidationError, trail: list[Step], forgets: frozenset[Pair], body: Json) -> bool:
+        if not forgets:
+            return False
+        if not forgets.isdisjoint(_pairs(trail, error)):
+            return True
+        # A union is satisfied once one of its branches has nothing left to complain about.
+        branches: dict[Any, list[ValidationError]] = {}
+        for inner in error.context or ():
+            branches.setdefault(inner.relative_schema_path[0], []).append(inner)
+        return any(
+            all(self._forgiven(inner, list(self._trail(inner, body)), forgets, body) for inner in branch)
+            for branch in branches.values()
+        )
+
+    def _repaired(self, body: Json, repairs: list[tuple[ValidationError, bool]]) -> dict[str, Json]:
+        """A copy of the body that a server can answer, whatever was wrong with it."""
+        if not repairs:
+            return dict(body)
+        if not isinstance(body, dict):
+            return dict(self._example)
+        fixed: dict[str, Json] = deepcopy(body)
+        for error, excused in repairs:
+            self._repair(fixed, error, excused)
+        for _ in range(_ROUNDS):
+            # What a repair uncovers (a property that is missing now) is repaired in its turn; a rule is left broken.
+            errors = [
+                e for e in islice(self._validator.iter_errors(fixed), _MOST_ERRORS) if "allOf" not in e.schema_path
+            ]
+            if not errors:
+                break
+            for error in errors:
+                self._repair(fixed, error, excused=False)
+        return fixed
+
+    def _repair(self, body: dict[str, Json], error: ValidationError, excused: bool) -> None:
+        path = list(error.absolute_path)
+        if "allOf" in error.absolute_schema_path:
+            return
+        if error.validator == "required":
+            self._fill(body, path, _wanted(error))
+        elif error.validator == "additionalProperties":
+            schema: Any = error.schema
+            holder = _at(body, path)
+            for name in set(holder) - set(schema.get("properties", {})):
+                del holder[name]
+        elif path:
+            value = _coerced(_at(body, path), error.schema) if excused and len(path) == 1 else None
+            _replace(body, path, value)
+
+    def _fill(self, body: dict[str, Json], path: list[str | int], names: tuple[str, ...]) -> None:
+        """Take what is missing from the example."""
+        holder, sample = _at(body, path), _at(self._example, path)
+        for name in names:
+            if isinstance(holder, dict) and name not in holder:
+                holder[name] = deepcopy(sample.get(name, "")) if isinstance(sample, dict) else ""
+
+    def _trail(self, error: ValidationError, body: Json) -> Iterator[Step]:
+        """The schemas from the root to the error, each with the value that it judged."""
+        schema: Any = self._schema
+        value, places = body, list(error.absolute_path)
+        steps = list(error.absolute_schema_path)
+        previous = ""
+        for at, step in enumerate(steps):
+            if step == "if" and at + 1 < len(steps) and steps[at + 1] in ("then", "else"):
+                continue
+            if isinstance(schema, Mapping) and previous != "properties" and isinstance(step, str):
+                yield Step(schema, step, value)
+            schema = _resolved(self._schema, schema[step]) if step == "$ref" else schema[step]
+            if places and (previous in ("properties", "prefixItems") or step in ("items", "additionalProperties")):
+                value = value[places.pop(0)]
+            # A property may be named like a keyword, so a name is never taken for one.
+            previous = "" if previous == "properties" else str(step)
+
+
+def _excused(error: ValidationError, trail: list[Step], body: Json, lenient: bool) -> bool:
+    """Whether an unjudged schema accepts the value, and everyday practice or leniency lets it pass."""
+    for step in trail:
+        for unjudged in step.schema.get("x-unjudged", ()):
+            if Draft202012Validator(unjudged).is_valid(step.value) and (lenient or _everyday(error, step, body)):
+                return True
+    return False
+
+
+def _everyday(error: ValidationError, step: Step, body: Json) -> bool:
+    """What clients send every day: a null for 'not set', as many candidates as answers, a token id of any size."""
+    if step.value is None:
+        return True
+    if error.validator == "maximum" and "stop_token_ids" in error.absolute_path:
+        return True
+    owner = step.schema.get("x-requirements", {}).get("then", "")
+    return str(owner).endswith(".rule.best_of_exceeds_n") and body["best_of"] >= body["n"]
+
+
+def _pairs(trail: list[Step], error: ValidationError) -> list[Pair]:
+    """(requirement id, keyword) of everything that the error breaks, the most particular last."""
+    pairs: list[Pair] = []
+    for step in trail:
+        owner = step.schema.get("x-requirements", {}).get(step.keyword)
+        if isinstance(owner, Mapping):
+            owner = owner.get(_missing(error))
+        if owner:
+            pairs.append((owner, step.keyword))
+            # Forgetting a rule may be said by its own keyword or by the one inside it.
+            pairs.append((owner, str(error.validator)))
+    return pairs
+
+
+def _missing(error: ValidationError) -> str:
+    """The property that a `required` error is about."""
+    return next((name for name in _wanted(error) if error.message.startswith(repr(name))), "")
+
+
+def _wanted(error: ValidationError) -> tuple[str, ...]:
+    """The properties that a `required` error wants."""
+    value: Any = error.validator_value
+    return tuple(value) if error.validator == "required" else ()
+
+
+def _fault(error: ValidationError, trail: list[Step]) -> Fault:
+    owners = [owner for owner, _ in _pairs(trail, error)]
+    requirement = owners[-1] if owners else ""
+    names = [*(str(place) for place in error.absolute_path), *filter(None, [_missing(error)])]
+    rule = next((step.schema.get("description", "") for step in trail if step.keyword == "then"), "")
+    if rule:
+        # A rule is broken by a whole body; the parameter is the one that it puts a condition on.
+        named = re.search(r"`(\w+)`", rule)
+        param = names[-1] if names else named[1] if named else ""
+        return Fault(param, requirement, _signed(rule, requirement))
+    param = ".".join(names)
+    if error.validator == "required":
+        said = "is required"
+    else:
+        limit = json.dumps(error.validator_value)[:120]
+        said = f"{_WORDS.get(str(error.validator), f'breaks {error.validator}')} {limit}"
+    return Fault(param, requirement, _signed(f"{param or 'the body'} {said}", requirement))
+
+
+def _signed(message: str, requirement: str) -> str:
+    return f"{message} [{requirement}]" if requirement else message
+
+
+def _coerced(value: Json, schema: Any) -> Json:
+    """The value in the type that the schema wants; None when there is no sensible one."""
+    wanted = schema.get("type", ())
+    kinds = {wanted} if isinstance(wanted, str) else set(wanted)
+    if value is None:
+        return None
+    if "boolean" in kinds and isinstance(value, str | int):
+        return str(value).strip().lower() in ("true", "t", "yes", "y", "on", "1")
+    if kinds & {"integer", "number"} and isinstance(value, str | int | float):
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        return int(number) if "integer" in kinds and number.is_integer() else number
+    if "string" in kinds and isinstance(value, list):
+        return "".join(part for part in value if isinstance(part, str)) or None
+    return None
+
+
+def _replace(body: Json, path: list[str | int], value: Json) -> None:
+    """Put that value at the path, or take away what is there when the value is None."""
+    holder, place = _at(body, path[:-1]), path[-1]
+    if isinstance(holder, dict):
+        if value is None:
+            holder.pop(place, None)
+        else:
+            holder[place] = value
+    elif isinstance(holder, list) and isinstance(place, int) and place < len(holder):
+        del holder[place]
+
+
+def _at(value: Json, path: list[str | int]) -> Json:
+    """The part of a document at that path; an empty object where there is none."""
+    for place in path:
+        try:
+            value = value[place]
+        except (KeyError, IndexError, TypeError):
+            return {}
+    return value
+
+
+def _resolved(root: Mapping[str, Any], reference: str) -> Any:
+    target: Any = root
+    for part in reference.removeprefix("#").strip("/").split("/"):
+        if part:
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+    return target

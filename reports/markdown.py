@@ -1,0 +1,180 @@
+"""The report as Markdown for the summary of a CI job.
+
+Law: at most 64 KiB, with every failing id in it; and no text that an endpoint chose is ever read as Markdown or HTML.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from reports import view
+from reports.evidence import evidence
+from reports.judge import Finding, Verdict
+from reports.loads import LoadSummary
+from reports.model import Run
+from reports.visible import one_line, shortened, visible
+
+MAX_BYTES = 64 << 10
+# What the failing ids, the tables and the closing line may need is kept free while the rows of findings are written.
+_FOR_ROWS = 24 << 10
+_FOR_TABLES = 40 << 10
+_MARKS = {"conforms": "✅", "does-not-conform": "❌", "could-not-judge": "⚠️"}
+_SPECIAL = re.compile(r"[&<>`*_\[\]\\|~@#!$:{}^=]")
+
+
+def render(run: Run, verdict: Verdict) -> str:
+    """Render the report as Markdown with tables, in at most 64 KiB of UTF-8."""
+    page = _Page()
+    page.add(_head(run, verdict))
+    for grade in view.GRADE_TITLES:
+        _findings(page, verdict, grade)
+    for block in (_open(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
+        page.add(block, most=_FOR_TABLES)
+    for finding in verdict.graded("fail"):
+        page.add(_details(run, finding), most=MAX_BYTES - 512)
+    if page.left_out:
+        page.add("_Shortened to fit; the HTML report has everything._")
+    return page.text
+
+
+class _Page:
+    def __init__(self) -> None:
+        self.text = ""
+        self.left_out = 0
+
+    def add(self, block: str, most: int = MAX_BYTES) -> bool:
+        """Append a block if the page stays within `most` bytes; whether it did."""
+        if not block:
+            return True
+        longer = f"{self.text}{block.rstrip()}\n\n"
+        if len(longer.encode()) > most:
+            self.left_out += 1
+            return False
+        self.text = longer
+        return True
+
+
+def escaped(text: str, most: int = 400) -> str:
+    """The text as one line that Markdown and HTML show as it is, in a table's cell as elsewhere."""
+    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", one_line(text, most))
+
+
+def code(text: str) -> str:
+    """The text as a code span; a character that would end the span or the cell becomes a question mark."""
+    return f"`{re.sub(r'[`|]', '?', one_line(text, 200)) or '?'}`"
+
+
+def block(text: str) -> str:
+    """The text as a fenced block whose fence is longer than any within it."""
+    inside = visible(text)
+    longest = max((len(run) for run in re.findall("`+", inside)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{inside}\n{fence}"
+
+
+def _head(run: Run, verdict: Verdict) -> str:
+    lines = [f"## {_MARKS[verdict.status]} {view.HEADLINES[verdict.status]}", ""]
+    lines += [f"{code(run.target)}, contract {code(run.contract)}", ""]
+    lines += [f"- {escaped(reason, 600)}" for reason in verdict.reasons]
+    lines += ["", f"**Checks:** {view.counts_line(verdict)}", ""]
+    lines += [f"- {escaped(note)}" for note in verdict.notes]
+    names = {"Started", "Took", "Requests", "Tokens", "Seed", "Gate", "Seatrial", "Run"}
+    told = [f"{name.lower()} {escaped(value)}" for name, value in view.facts(run, verdict) if name in names]
+    return "\n".join([*lines, "", f"<sub>{', '.join(told)}</sub>"])
+
+
+def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
+    findings = verdict.graded(grade)
+    if not findings:
+        return
+    title = f"### {view.GRADE_TITLES[grade]} ({len(findings)})"
+    rows = [_row(finding) for finding in findings]
+    # As many rows as fit, and the ids alone of the others: which checks fail is never left out.
+    fitting, size = 0, len(page.text.encode())
+    while fitting < len(rows) and size + len(rows[fitting].encode()) < _FOR_ROWS:
+        size += len(rows[fitting].encode()) + 1
+        fitting += 1
+    text = title
+    if fitting:
+        text += "\n\n" + "\n".join([*_table_head(["check", "level", "requirement", "found"]), *rows[:fitting]])
+    if rest := findings[fitting:]:
+        text += "\n\nAnd: " + ", ".join(code(finding.outcome.check) for finding in rest)
+    if not page.add(text, most=MAX_BYTES - 2048):
+        page.add(f"{title}\n\nToo many to list here.")
+
+
+def _row(finding: Finding) -> str:
+    found = shortened(one_line(view.waiver_line(finding) or view.seen(finding)), 240)
+    cells = [code(finding.outcome.check), finding.level, code(finding.requirement_id), escaped(found)]
+    return f"| {' | '.join(cells)} |"
+
+
+def _details(run: Run, finding: Finding) -> str:
+    outcome = finding.outcome
+    lines = [
+        f"<details><summary>{escaped(outcome.check)}: {escaped(outcome.title)}</summary>",
+        "",
+        f"> {escaped(view.quote(finding), 600)}",
+        ">",
+        f"> {finding.level} {code(finding.requirement_id)}, {escaped(view.place(finding.requirement))}",
+        "",
+        f"**Found:** {escaped(view.seen(finding), 600)}",
+        "",
+    ]
+    if outcome.hint:
+        lines += [f"**Hint:** {escaped(outcome.hint, 600)}", ""]
+    for shown in evidence(run, outcome, most=900)[:1]:
+        lines += ["Sent", "", block(shown.request), "", "Got", "", block(shown.answer), ""]
+        lines += ["Again", "", block(shown.curl), ""]
+    return "\n".join([*lines, "</details>"])
+
+
+def _open(run: Run) -> str:
+    rows = [
+        f"| {code(outcome.check)} | {outcome.status} | {escaped(outcome.message, 160)} |"
+        for status in ("error", "inconclusive", "blocked", "skip")
+        for outcome in run.outcomes
+        if outcome.status == status
+    ]
+    if not rows:
+        return ""
+    more = [f"| and {len(rows) - 30} more | | |"] if len(rows) > 30 else []
+    head = _table_head(["check", "state", "reason"])
+    return "\n".join([f"### Not judged ({len(rows)})", "", *head, *rows[:30], *more])
+
+
+def _coverage(verdict: Verdict) -> str:
+    counts = view.coverage_counts(verdict.coverage)
+    if not counts:
+        return ""
+    states = [state for state in next(iter(counts.values())) if any(row[state] for row in counts.values())]
+    rows = [[level, *(str(row[state]) for state in states)] for level, row in counts.items()]
+    return _table("Coverage of the contract", ["level", *states], rows)
+
+
+def _readings(verdict: Verdict) -> str:
+    rows = [[one.id, one.name, one.text] for one in verdict.readings]
+    return _table("How the endpoint reads the page's contradictions", ["erratum", "reading", "meaning"], rows)
+
+
+def _load(load: LoadSummary) -> str:
+    parts = [f"### Load: {escaped(load.profile)}", escaped(view.load_line(load))]
+    if load.doubt:
+        parts.append(f"⚠️ {escaped(load.doubt)}")
+    parts.append(_table("", view.LOAD_HEAD, view.load_rows(load)))
+    parts.append(_table("", view.SLO_HEAD, view.slo_rows(load)))
+    words = "; ".join(f"{one.measure.name}: {one.measure.definition}" for one in load.latencies)
+    parts.append(f"<sub>{escaped(words, 2000)}</sub>" if words else "")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [*_table_head(head), *(f"| {' | '.join(escaped(cell, 200) for cell in row)} |" for row in rows)]
+    return "\n".join(([f"### {title}", ""] if title else []) + lines)
+
+
+def _table_head(head: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]

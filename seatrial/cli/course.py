@@ -1,0 +1,70 @@
+"""From options to an exit code: what `check`, `load` and `trial` have in common."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from reports.judge import Verdict
+from reports.model import Run
+from seatrial.cli.options import Output, colour_and_width, note
+from seatrial.conduct import Course, conduct
+from seatrial.errors import NO_JUDGEMENT, NoJudgement
+from seatrial.progress import progress_on
+from seatrial.recording import open_log
+from seatrial.session import Ending
+from seatrial.verdicts import report_path, show, verdict_on, write_report
+
+# How the message of a check begins that ended because the budget was spent.
+_BUDGET = "the budget of "
+
+
+def carry_out(course: Course, output: Output) -> int:
+    """Run the course, report it, and return the exit code."""
+    log = open_log(output.log, course.options, folder=Path.cwd(), force=output.force)
+    try:
+        ending = conduct(course, log, progress_on(sys.stderr))
+    finally:
+        log.close()
+    return conclude(log.path, output, ending)
+
+
+def conclude(log: Path, output: Output, ending: Ending) -> int:
+    """Report a recorded run: the files, the summary on stdout, the remarks on stderr; returns the exit code."""
+    run, verdict = verdict_on(log, output.gate)
+    report = report_path(output.report, log)
+    failed: NoJudgement | None = None
+    if report is not None:
+        try:
+            write_report(report, run, verdict)
+        except NoJudgement as error:
+            failed = error
+    colour, width = colour_and_width()
+    show(run, verdict, output.kind, sys.stdout, colour=colour, width=width)
+    if report is not None and failed is None:
+        note(f"report: {report}")
+    note(f"log: {log}")
+    for remark in remarks(run, ending):
+        note(remark)
+    if failed is not None:
+        raise failed
+    return exit_code(verdict, ending)
+
+
+def exit_code(verdict: Verdict, ending: Ending) -> int:
+    """The verdict's code; a run that somebody interrupted was not judged, whatever it had found until then."""
+    return NO_JUDGEMENT if ending.status == "interrupted" else verdict.exit_code
+
+
+def remarks(run: Run, ending: Ending) -> list[str]:
+    """What the user has to know besides the report."""
+    lines = []
+    if ending.status == "interrupted":
+        lines.append(f"interrupted: {ending.reason}; {len(run.outcomes)} of {len(run.planned)} checks had ended")
+    elif ending.status == "aborted":
+        lines.append(f"the run was ended early: {ending.reason}")
+    spent = next((one.message for one in run.outcomes if one.message.startswith(_BUDGET)), None)
+    if spent is not None:
+        name = "--budget-requests" if "requests is spent" in spent else "--budget-tokens"
+        lines.append(f"{spent}; raise {name}, or choose checks with --only")
+    return lines

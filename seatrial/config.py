@@ -1,0 +1,129 @@
+"""What a TARGET on the command line means: a URL, or a name that `seatrial.toml` gives one.
+
+Law: a file that cannot be understood as it stands is refused; a key is never a value of a file or of the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.contracts import names
+from seatrial.errors import UserError
+
+FILE_NAME = "seatrial.toml"
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "url": str,
+    "contract": str,
+    "key_env": str,
+    "key_file": str,
+    "ca_file": str,
+    "model": str,
+    "rpm": int,
+    "tpm": int,
+    "timeout": (int, float),
+}
+_BOUNDS: Mapping[str, tuple[float, float]] = {"rpm": (0, 10**9), "tpm": (0, 10**12), "timeout": (0.1, 600)}
+_WORDS = {str: "text in quotes", int: "a whole number"}
+# What people write where a key must not stand.
+_SECRETS = frozenset({"key", "api_key", "apikey", "token", "password", "secret"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """A target as the file has it, its paths made absolute; None for what it leaves open. `timeout` in seconds."""
+
+    url: str
+    name: str = ""
+    contract: str | None = None
+    key_env: str | None = None
+    key_file: Path | None = None
+    ca_file: Path | None = None
+    model: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    timeout: float | None = None
+
+
+def find_target(text: str, *, config: Path | None, folder: Path) -> TargetConfig:
+    """The target that `text` means: a URL as it is, else the name in `config` or in the `seatrial.toml` of `folder`.
+
+    Raises `UserError` with the file and the key for anything that does not fit.
+    """
+    if "://" in text:
+        return TargetConfig(url=text)
+    path = config or folder / FILE_NAME
+    if config is None and not path.exists():
+        raise UserError(
+            f"{text!r} is no URL (which begins with http:// or https://), and there is no {FILE_NAME} here to name it"
+        )
+    targets = read_targets(path)
+    if text not in targets:
+        near = difflib.get_close_matches(text, targets, n=1)
+        known = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(targets) or 'none'}"
+        raise UserError(f"{path} has no target {text!r}; {known}")
+    return targets[text]
+
+
+def read_targets(path: Path) -> dict[str, TargetConfig]:
+    """The targets of a file by name; `UserError` when it cannot be read or has anything that is not known."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}; check the name") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not TOML: {error}; correct that line") from None
+    for key in document:
+        if key != "targets":
+            raise UserError(f"{path}, {key}: unknown key; the file has tables like [targets.prod]")
+    targets = document.get("targets", {})
+    if not isinstance(targets, dict):
+        raise UserError(f"{path}, targets: write each target as a table, like [targets.prod]")
+    return {name: _target(path, name, table) for name, table in targets.items()}
+
+
+def _target(path: Path, name: str, table: Any) -> TargetConfig:
+    where = f"{path}, targets.{name}"
+    if not isinstance(table, dict):
+        raise UserError(f"{where}: write it as a table, like [targets.{name}]")
+    for key, value in table.items():
+        _checked(f"{where}.{key}", key, value)
+    if "url" not in table:
+        raise UserError(f'{where}.url: it is missing; write url = "https://…"')
+    if "://" not in table["url"]:
+        raise UserError(f"{where}.url: {table['url']!r} does not begin with http:// or https://")
+    if "key_env" in table and "key_file" in table:
+        raise UserError(f"{where}.key_file: there is key_env as well; leave one of them")
+    # A file's paths are its own, wherever the command is run.
+    paths = {key: path.parent / table[key] for key in ("key_file", "ca_file") if key in table}
+    return TargetConfig(name=name, **{**table, **paths})
+
+
+def _checked(where: str, key: str, value: Any) -> None:
+    if key.lower() in _SECRETS:
+        raise UserError(
+            f"{where}: a key does not belong in this file; name its variable (key_env) or its file (key_file)"
+        )
+    if key not in _KINDS:
+        near = difflib.get_close_matches(key, _KINDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"a target has {', '.join(_KINDS)}"
+        raise UserError(f"{where}: unknown key; {hint}")
+    kind = _KINDS[key]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        wanted = _WORDS[kind] if isinstance(kind, type) else "a number"
+        raise UserError(f"{where}: it is {wanted}, not {value!r}")
+    if isinstance(value, str) and not value.strip():
+        raise UserError(f"{where}: it is empty")
+    if isinstance(value, int | float):
+        least, most = _BOUNDS[key]
+        if not least <= value <= most:
+            raise UserError(f"{where}: it is a number from {least:g} to {most:,g}, not {value!r}")
+    if key == "contract" and value not in names():
+        raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}")

@@ -1,0 +1,89 @@
+"""The load part of a run: orders made of the options, carried out in a process of its own, recorded in the log."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from loadtests.launch import LoadError, run_load
+from loadtests.orders import Orders
+from loadtests.profiles import Plan, PlanError
+from reports.log import LogWriter
+from seatrial.errors import NoJudgement, UserError
+from seatrial.options import Options
+
+# What an interrupted load may take until its process has written its record and is gone.
+STOP_SECONDS = 1.6
+_POLL = 0.1
+
+
+def orders_of(options: Options, profile: str, overrides: Mapping[str, Any]) -> tuple[Orders, Plan]:
+    """The orders of a load run and its plan; `UserError` for a profile or a value that makes no sense."""
+    orders = Orders(
+        target=options.target.url,
+        contract=options.contract.name,
+        profile=profile,
+        overrides={name: value for name, value in overrides.items() if value is not None},
+        parameters={} if options.model is None else {"model": options.model},
+        seed=options.seed,
+        ca_file=options.target.ca_file,
+    )
+    try:
+        orders.operation()
+        return orders, orders.plan()
+    except PlanError as error:
+        raise UserError(str(error)) from None
+
+
+class LoadRun:
+    """A load under way: `run` blocks until it is over and recorded; `requests` and `tokens` are what it spent."""
+
+    def __init__(
+        self, orders: Orders, key: str | None, log: LogWriter, on_progress: Callable[[Mapping[str, Any]], None]
+    ):
+        self.requests = 0
+        self.tokens = 0
+        self._orders = orders
+        self._key = key
+        self._log = log
+        self._on_progress = on_progress
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Carry the orders out; an interrupt stops the process and is raised again once its record is written.
+
+        Raises `NoJudgement` when the process failed, `UserError` for orders that it refused.
+        """
+        # A thread of its own, so that an interrupt cannot arrive in the middle of writing a record.
+        thread = threading.Thread(target=self._work, name="seatrial-load", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(timeout=_POLL)
+        except KeyboardInterrupt:
+            self._stop.set()
+            thread.join(timeout=STOP_SECONDS)
+            raise
+        if isinstance(self._error, LoadError):
+            kind = UserError if self._error.usage else NoJudgement
+            raise kind(f"the load did not run: {self._error}") from None
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            run_load(self._orders.to_json(), self._key or "", self._take, self._stop)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is seen, by run()
+            self._error = error
+
+    def _take(self, record: dict[str, Any]) -> None:
+        kind = record.get("type")
+        if kind == "progress":
+            self._on_progress(record)
+            return
+        self._log.write(record)
+        if kind == "load":
+            self.requests = sum(record.get("counts", {}).values())
+            self.tokens = sum(record.get("tokens", {}).values())

@@ -1,0 +1,186 @@
+"""What a run was asked for, and the same made exact: nothing is left to look up in files, environment or defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select
+from conformance.check import Check
+from conformance.endpoint import Target, TargetError
+from conformance.runner import with_needs
+from schemas.contracts import get
+from schemas.model import Contract, ContractError, Requirement
+from seatrial.config import TargetConfig, find_target
+from seatrial.errors import UserError
+from seatrial.keys import find_key
+from seatrial.own_schemas import read_schemas
+
+DEFAULT_CONTRACT = "azure-llama"
+DEFAULT_TIMEOUT = 30.0
+# Far above what a client needs, and below what an operating system gives.
+MOST_JOBS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A run in the user's words; None where a target of `seatrial.toml` or a default may speak (`timeout`: seconds)."""
+
+    target: str
+    config: Path | None = None
+    contract: str | None = None
+    key_env: str | None = None
+    key_file: Path | None = None
+    no_key: bool = False
+    ca_file: Path | None = None
+    model: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    timeout: float | None = None
+    jobs: int = 8
+    budget_requests: int = 1_500
+    budget_tokens: int = 80_000
+    seed: int = 0
+    examples: int = 2
+    schema: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    shrink: bool = True
+
+    def __post_init__(self) -> None:
+        bounds: tuple[tuple[str, float | None, float, float], ...] = (
+            ("--jobs", self.jobs, 1, MOST_JOBS),
+            ("--budget-requests", self.budget_requests, 1, 10**9),
+            ("--budget-tokens", self.budget_tokens, 1, 10**12),
+            ("--seed", self.seed, 0, 2**63 - 1),
+            ("--examples", self.examples, 0, 1_000),
+            ("--rpm", self.rpm, 0, 10**9),
+            ("--tpm", self.tpm, 0, 10**12),
+            ("--timeout", self.timeout, 0.1, 600),
+        )
+        for name, value, least, most in bounds:
+            if value is not None and not least <= value <= most:
+                raise UserError(f"{name} is a number from {least:g} to {most:,g}, not {value:g}")
+        if self.model is not None and not self.model.strip():
+            raise UserError("--model is empty; leave it out for an endpoint that serves one model")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """A run, exact. `rpm` and `tpm` are None for no limit; `timeout` is in seconds and for one request."""
+
+    target: Target
+    contract: Contract
+    key: str | None = field(default=None, repr=False)
+    model: str | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    jobs: int = 8
+    budget_requests: int = 1_500
+    budget_tokens: int = 80_000
+    seed: int = 0
+    examples: int = 2
+    schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    shrink: bool = True
+
+    def to_record(self) -> dict[str, Any]:
+        """What a log keeps of the settings: enough to run the same checks again, and of the key whether there was one."""
+        return {
+            "key": self.key is not None,
+            "model": self.model,
+            "rpm": self.rpm,
+            "tpm": self.tpm,
+            "timeout": self.timeout,
+            "jobs": self.jobs,
+            "budget_requests": self.budget_requests,
+            "budget_tokens": self.budget_tokens,
+            "examples": self.examples,
+            "schemas": {route: dict(schema) for route, schema in self.schemas.items()},
+            "only": list(self.only),
+            "shrink": self.shrink,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The checks of a run in their order, those included that others need, and the rows of the user's own schemas."""
+
+    checks: tuple[Check, ...]
+    rows: tuple[Requirement, ...] = ()
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the planned checks."""
+        return [check.id for check in self.checks]
+
+
+def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Callable[[str], None]) -> Options:
+    """Make a run exact; `warn` gets a line for what is odd but allowed. Raises `UserError` for what cannot be run."""
+    named = find_target(asked.target, config=asked.config, folder=folder)
+    contract = contract_of(asked, named)
+    variable, file = (asked.key_env, asked.key_file)
+    if variable is None and file is None and not asked.no_key:
+        variable, file = named.key_env, named.key_file
+    key = find_key(variable=variable, file=file, none=asked.no_key, environ=environ, warn=warn)
+    ca_file = asked.ca_file or named.ca_file
+    if ca_file is not None and not ca_file.is_file():
+        raise UserError(f"there is no CA file {ca_file}; check the name")
+    try:
+        target = Target(named.url, key or "", str(ca_file) if ca_file else None)
+    except TargetError as error:
+        raise UserError(f"{asked.target if named.name else 'the target'}: {error}") from None
+    for note in (target.note, _exposed(target)):
+        if note:
+            warn(note)
+    return Options(
+        target=target,
+        contract=contract,
+        key=key,
+        model=asked.model or named.model,
+        rpm=_limit(asked.rpm, named.rpm, contract.requests_per_minute),
+        tpm=_limit(asked.tpm, named.tpm, contract.tokens_per_minute),
+        timeout=float(asked.timeout or named.timeout or DEFAULT_TIMEOUT),
+        jobs=asked.jobs,
+        budget_requests=asked.budget_requests,
+        budget_tokens=asked.budget_tokens,
+        seed=asked.seed,
+        examples=asked.examples,
+        schemas=read_schemas(asked.schema, contract),
+        only=asked.only,
+        shrink=asked.shrink,
+    )
+
+
+def contract_of(asked: Asked, named: TargetConfig) -> Contract:
+    """The contract to judge by: the user's word, else the target's, else the default."""
+    try:
+        return get(asked.contract or named.contract or DEFAULT_CONTRACT)
+    except ContractError as error:
+        raise UserError(str(error)) from None
+
+
+def planned(options: Options) -> Plan:
+    """The checks that these options mean; `UserError` for a pattern that matches none."""
+    checks = checks_of(options.contract, options.schemas)
+    try:
+        wanted = select(checks, options.only)
+    except NoSuchCheck as error:
+        raise UserError(str(error)) from None
+    return Plan(checks=tuple(with_needs(checks, wanted)), rows=tuple(extra_rows(options.schemas)))
+
+
+def _limit(asked: int | None, named: int | None, contract: int) -> int | None:
+    """The first that was said; 0 means no limit."""
+    return next(value for value in (asked, named, contract) if value is not None) or None
+
+
+def _exposed(target: Target) -> str:
+    """A warning when the key would travel in clear beyond this machine."""
+    host = target.url.split("//", 1)[1].split("/", 1)[0]
+    loopback = host.split(":")[0] in {"localhost", "127.0.0.1"} or host.startswith("[::1]")
+    if not target.key or target.encrypted or loopback:
+        return ""
+    return f"the key travels to {host} in clear: the URL begins with http://, not https://"

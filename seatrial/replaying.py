@@ -1,0 +1,79 @@
+"""A recorded run judged again: its checks run against its own log, and nothing is sent anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from conformance.api import Settings
+from conformance.catalogue import checks_of
+from conformance.replay import Replay
+from conformance.runner import Runner
+from conformance.strategies.dialect import SchemaFault
+from conformance.wire.redact import PLACEHOLDER
+from reports.model import Outcome, Run
+from schemas.contracts import get
+from schemas.model import ROUTES, ContractError
+from seatrial.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """A run with the outcomes that this version finds in it, and in what they differ from the recorded ones."""
+
+    run: Run
+    differences: tuple[str, ...]
+
+
+def replayed(run: Run) -> Replayed:
+    """Judge the recorded answers again, with the recorded contract, seed, examples and schemas.
+
+    Raises `UserError` for a log that has nothing to replay, or that another version of the contract made.
+    """
+    if not run.outcomes:
+        raise UserError("the log has no outcome of a check, so there is nothing to replay; `seatrial report` shows it")
+    settings = _settings(run)
+    try:
+        contract = get(run.contract)
+        checks = checks_of(contract, settings.request_schemas)
+    except (ContractError, SchemaFault) as error:
+        raise UserError(f"this version cannot replay the log: {error}") from None
+    chosen = [checks[one.check] for one in run.outcomes if one.check in checks]
+    # One at a time, so that a replay of one log always says the same.
+    found = Runner(chosen, Replay(run.exchanges.values()), contract, settings, jobs=1).run()
+    return Replayed(
+        run=replace(run, outcomes=tuple(found)),
+        differences=tuple(_differences(run.outcomes, {one.check: one for one in found})),
+    )
+
+
+def _settings(run: Run) -> Settings:
+    said = run.settings
+    try:
+        return Settings(
+            seed=run.seed,
+            examples=int(said.get("examples", 2)),
+            shrink=bool(said.get("shrink", True)),
+            key=PLACEHOLDER if said.get("key", True) else None,
+            model=said.get("model"),
+            request_schemas=_schemas(said.get("schemas") or {}),
+        )
+    except (TypeError, ValueError, AttributeError):
+        raise UserError("the log's settings are not those of a run; it was changed after it was written") from None
+
+
+def _schemas(said: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {route: said[route] for route in ROUTES if route in said}
+
+
+def _differences(recorded: tuple[Outcome, ...], found: Mapping[str, Outcome]) -> list[str]:
+    lines = []
+    for before in recorded:
+        after = found.get(before.check)
+        if after is None:
+            lines.append(f"{before.check}: recorded {before.status}; this version has no such check")
+        elif after.status != before.status:
+            why = f" ({after.message})" if after.message else ""
+            lines.append(f"{before.check}: recorded {before.status}, replayed {after.status}{why}")
+    return lines

@@ -1,0 +1,151 @@
+"""One conformance run against a live endpoint, with its log: what the command line and the pytest plugin share.
+
+Law: every exchange is in the log before its check ends, and whatever ends the run, the log says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+
+from conformance.api import Settings
+from conformance.budget import Budget, Spent
+from conformance.endpoint import Endpoint
+from conformance.pace import Pacer
+from conformance.preflight import CannotJudge, preflight
+from conformance.runner import Runner
+from reports.log import EndStatus, LogWriter
+from reports.model import Outcome
+from schemas.model import Route
+from seatrial.errors import NoJudgement, UserError
+from seatrial.options import Options, Plan
+from seatrial.signals import Terminated
+
+# What an interrupted run may still take until its threads are gone; they are daemons, so they cannot hold it longer.
+STOP_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended, for its last record."""
+
+    status: EndStatus
+    reason: str = ""
+
+
+class Session:
+    """A run under way. As a context manager it stops the workers and closes the connections, whatever happened.
+
+    `log` is open and has its `run` record; the session writes exchanges and outcomes to it, and `finish` its end.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        plan: Plan,
+        log: LogWriter,
+        *,
+        on_outcome: Callable[[Outcome], None] = lambda _: None,
+    ) -> None:
+        self.options = options
+        self.plan = plan
+        self.budget = Budget(options.budget_requests, options.budget_tokens)
+        self._log = log
+        self._on_outcome = on_outcome
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._settings = settings_of(options)
+        self._endpoint = Endpoint(
+            options.target,
+            pacer=Pacer(options.rpm, options.tpm),
+            budget=self.budget,
+            log=lambda exchange: log.write(exchange.to_record()),
+            jobs=options.jobs,
+            stop=self._stop,
+        )
+        self.runner = Runner(
+            plan.checks,
+            self._endpoint,
+            options.contract,
+            self._settings,
+            jobs=options.jobs,
+            on_outcome=self._record,
+            stop=self._stop,
+        )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def preflight(self) -> tuple[Route, ...]:
+        """The routes that answer; raises `CannotJudge` when there is no point in going on."""
+        return preflight(self._endpoint, self.options.contract, self._settings)
+
+    def run(self) -> Ending:
+        """Run the planned checks to the end; raises `LogError` when the log does not take their outcomes."""
+        self.runner.run()
+        return self.ending()
+
+    def ending(self) -> Ending:
+        """How the run ended, as far as the runner knows."""
+        if self.runner.abort_reason:
+            return Ending("aborted", self.runner.abort_reason)
+        if any(check.id not in self.runner.outcomes for check in self.plan.checks):
+            return Ending("interrupted", "stopped before its last check")
+        return Ending("complete")
+
+    def finish(self, ending: Ending) -> None:
+        """Write the last record, with what was really spent."""
+        spent = self.spent
+        self._log.end(
+            ending.status,
+            ending.reason,
+            seconds=time.monotonic() - self._started,
+            requests=spent.requests,
+            tokens=spent.tokens + spent.reserved,
+        )
+
+    @property
+    def spent(self) -> Spent:
+        """Requests and tokens until now, the preflight's included."""
+        return self.budget.spent
+
+    def stop(self) -> None:
+        """End everything under way within a second or so; safe to call twice."""
+        self._endpoint.close_now()
+        self.runner.halt(STOP_SECONDS)
+
+    def _record(self, outcome: Outcome) -> None:
+        self._log.write(outcome.to_record())
+        self._on_outcome(outcome)
+
+
+def settings_of(options: Options) -> Settings:
+    """What the checks see of the options."""
+    return Settings(
+        seed=options.seed,
+        examples=options.examples,
+        shrink=options.shrink,
+        request_timeout=options.timeout,
+        key=options.key,
+        model=options.model,
+        request_schemas=dict(options.schemas),
+    )
+
+
+def ending_of(error: BaseException) -> Ending:
+    """How an exception ends a run."""
+    if isinstance(error, Terminated):
+        return Ending("interrupted", "stopped by a signal (SIGTERM)")
+    if isinstance(error, KeyboardInterrupt):
+        return Ending("interrupted", "stopped from the keyboard")
+    if isinstance(error, CannotJudge | NoJudgement | UserError):
+        return Ending("aborted", str(error))
+    return Ending("aborted", f"{type(error).__name__}: {error}")

@@ -1,0 +1,76 @@
+"""From a log to a verdict that somebody reads: the gate, the report files, the summary on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from reports import terminal
+from reports.formats import FORMATS
+from reports.gate import Gate, GateError
+from reports.judge import Verdict, judge
+from reports.model import Run
+from seatrial.errors import NoJudgement, UserError
+
+GATE_NAME = "gate.toml"
+# What the name of a report file says about its format; anything else is HTML.
+_BY_SUFFIX: Mapping[str, str] = {".xml": "junit", ".md": "markdown", ".txt": "terminal"}
+_NARROWEST = 60
+
+
+def find_gate(path: Path | None, folder: Path) -> Gate:
+    """The gate that was named, else the folder's own, else the defaults; `UserError` for one that cannot be used."""
+    if path is None and (folder / GATE_NAME).is_file():
+        path = folder / GATE_NAME
+    try:
+        return Gate.read(path)
+    except GateError as error:
+        raise UserError(str(error)) from None
+
+
+def verdict_on(log: Path, gate: Gate) -> tuple[Run, Verdict]:
+    """The run in a log, judged as of today; `LogError` when it is no log."""
+    run = Run.read(log)
+    return run, judge(run, gate, date.today())
+
+
+def report_path(asked: Path | None, log: Path) -> Path | None:
+    """Where the report goes: where it was asked for, else beside a log that is a file."""
+    if asked is not None or not log.is_file():
+        return asked
+    return log.with_suffix(".html")
+
+
+def write_report(path: Path, run: Run, verdict: Verdict, kind: str | None = None) -> None:
+    """Write the report in the format named, else in that of the file's name; `NoJudgement` when it cannot be written."""
+    text = FORMATS[kind or _BY_SUFFIX.get(path.suffix.lower(), "html")](run, verdict)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise NoJudgement(
+            f"cannot write the report {path}: {error.strerror or error}; name another with --report"
+        ) from None
+
+
+def check_report_path(path: Path | None) -> None:
+    """`UserError` for a report that could not be written after the run either."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise UserError(f"the report {path} cannot be written: name a file in a folder that exists")
+
+
+def show(run: Run, verdict: Verdict, kind: str, stream: TextIO, *, colour: bool, width: int) -> None:
+    """Put the report of that format on a stream; colour and width are for a terminal."""
+    if kind == "terminal":
+        terminal.show(run, verdict, stream, colour=colour, width=max(width, _NARROWEST))
+        return
+    text = FORMATS[kind](run, verdict)
+    # XML and HTML say themselves that they are UTF-8, whatever the terminal's encoding is.
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None:
+        stream.write(text)
+    else:
+        stream.flush()
+        buffer.write(text.encode("utf-8"))
+    stream.flush()

@@ -1,0 +1,39 @@
+"""Detection power: every check has a mutant, and every mutant is killed by its own check's `Violation`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from conformance.catalogue import checks_of
+from conformance.check import Check, Mutant
+from schemas.contracts import get, names
+from tests.laws.bench import Bench, bench
+
+CONTRACT = "azure-llama"
+CHECKS = list(checks_of(get(CONTRACT)).values())
+MUTANTS = [(check, mutant) for check in CHECKS for mutant in check.mutants]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Bench]:
+    with bench(CONTRACT) as one:
+        yield one
+
+
+@pytest.mark.parametrize("contract", names())
+def test_every_check_has_a_mutant(contract: str) -> None:
+    without = [check.id for check in checks_of(get(contract)).values() if not check.mutants]
+    assert without == []
+
+
+def test_mutants_have_distinct_ids() -> None:
+    ids = [mutant.id for _, mutant in MUTANTS]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize(("check", "mutant"), MUTANTS, ids=[mutant.id for _, mutant in MUTANTS])
+def test_a_mutant_is_killed_by_its_own_check(server: Bench, check: Check, mutant: Mutant) -> None:
+    outcome = server.judge(check, mutant)
+    assert outcome.status == "fail", f"{mutant.title} -> {outcome.status}: {outcome.message} {outcome.hint}"
