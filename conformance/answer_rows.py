@@ -1,4 +1,4 @@
-"""The checks and mutants that the rows of an answer imply: each looks for its own row's faults in answers that all share."""
+"""The checks and mutants that the rows of an answer imply: each looks for its own row's faults in shared answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from conformance.check import Check, Inconclusive, Mutant, Skip, Violation
 from conformance.owners import owner_of
 from conformance.strategies.bodies import in_place, items_of, properties_of
-from conformance.strategies.broken import wrong
+from conformance.strategies.culprits import wrong
 from conformance.strategies.dialect import Document, Json, Schema
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange
@@ -50,7 +50,7 @@ def chunk_checks(schema: Mapping[str, Any], route: Route) -> list[Check]:
 
 
 def rows_of(document: Document) -> list[Row]:
-    """The rows that a schema came from, in its order; a row that stands in two places is listed where it stands first."""
+    """The rows that a schema came from, in its order, each where it stands first."""
     found: dict[str, Row] = {}
     for row in _rows(document, document.root, ()):
         found.setdefault(row.owner, row)
@@ -69,9 +69,7 @@ def _rows(document: Document, schema: Schema, path: tuple[str, ...]) -> Iterator
         yield from _rows(document, items, (*path, EACH))
 
 
-def _checks(
-    schema: Mapping[str, Any], route: Route, part: str, look: Callable[[Api, Row], Seen]
-) -> list[Check]:
+def _checks(schema: Mapping[str, Any], route: Route, part: str, look: Callable[[Api, Row], Seen]) -> list[Check]:
     document = Document(schema)
     checks = []
     for row in rows_of(document):
@@ -172,7 +170,9 @@ def _mutants(document: Document, row: Row, check_id: str) -> tuple[Mutant, ...]:
     if value is not ...:
 
         def spoil(answer: Answer) -> Answer:
-            return answer.edit(lambda body: [parent.update({row.path[-1]: value}) for parent in parents(body, row.path)])
+            return answer.edit(
+                lambda body: [parent.update({row.path[-1]: value}) for parent in parents(body, row.path)]
+            )
 
         found.append(Mutant(f"{check_id}/spoils", f"Answers with {json.dumps(value)} as `{row.name}`.", answer=spoil))
     return tuple(found)
@@ -188,7 +188,9 @@ def _title(document: Document, row: Row, part: str) -> str:
             words.append("one of " + ", ".join(f"`{'null' if value is None else value}`" for value in member["enum"]))
         elif "type" in member:
             types = member["type"] if isinstance(member["type"], list) else [member["type"]]
-            words.append(" or ".join(f"{'an' if kind[0] in 'aio' else 'a'} {kind}" if kind != "null" else kind for kind in types))
+            words.append(
+                " or ".join(f"{'an' if kind[0] in 'aio' else 'a'} {kind}" if kind != "null" else kind for kind in types)
+            )
     presence = "is always there and is" if row.required else "is, where it is there,"
     return f"`{row.name}` of {where} {presence} {words[0] if words else 'as its schema has it'}."
 

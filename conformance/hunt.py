@@ -30,8 +30,8 @@ def hunt(
 ) -> None:
     """Ask with `examples` values of the strategy; raise the `Violation` of the simplest value found that has one.
 
-    `ask` sends a value and raises `Violation` when the answer is wrong; anything else that it raises ends the hunt and is
-    raised as it is. Safe to call from several threads.
+    `ask` sends a value and raises `Violation` when the answer is wrong; anything else that it raises ends the
+    hunt and is raised as it is. Safe to call from several threads.
     """
     if examples < 1:
         return

@@ -1,4 +1,4 @@
-"""Whose row a keyword is: gives ids to a schema of the user's own, so that it drives the same checks as a contract's."""
+"""Whose row a keyword is: gives ids to a schema of the user's own, so that it drives checks as a contract does."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def _owned(document: Document, schema: Mapping[str, Any], owner: str, *, top: bo
     if top:
         owners.pop("allOf", None)
         result["allOf"] = [
-            _rule(document, member, f"{owner}.rule-{number}") for number, member in enumerate(schema.get("allOf", ()), 1)
+            _rule(document, member, f"{owner}.rule-{number}")
+            for number, member in enumerate(schema.get("allOf", ()), 1)
         ]
     if not result.get("allOf", True):
         del result["allOf"]
@@ -114,5 +115,9 @@ def _properties(schema: Mapping[str, Any], owner: str) -> Iterator[tuple[str, st
 def _words(schema: Schema) -> str:
     if isinstance(schema, Mapping) and schema.get("description"):
         return str(schema["description"])
-    bare = {key: value for key, value in schema.items() if key != "x-requirements"} if isinstance(schema, Mapping) else schema
+    bare = (
+        {key: value for key, value in schema.items() if key != "x-requirements"}
+        if isinstance(schema, Mapping)
+        else schema
+    )
     return json.dumps(bare, ensure_ascii=False)

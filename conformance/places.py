@@ -57,8 +57,9 @@ def _within(
     if len(path) >= DEEPEST:
         return
     sample = usual if usual is not None else next((value for value in valid if value), None)
+    others: list[Json] = sample if isinstance(sample, list) else []
     array = bool(properties_of(document, items))
-    item = sample[-1] if array and isinstance(sample, list) and sample else sample
+    item = others[-1] if array and others else sample
     if not isinstance(item, dict):
         return
     for name, field in fields.items():
@@ -68,6 +69,6 @@ def _within(
         def deeper(value: Json, name: str = name) -> dict[str, Json]:
             changed = {**item, name: value}
             # In front, so that what the request is about stays last.
-            return put([changed, *sample] if array else changed)
+            return put([changed, *others] if array else changed)
 
         yield from _within(document, edges, (*path, name), field, item.get(name), deeper)

@@ -14,7 +14,7 @@ TITLES: Mapping[str, Callable[[str, Facts], str]] = {
     "below": lambda name, facts: f"{name} {_below(facts)} is refused.",
     "above": lambda name, facts: f"{name} {_above(facts)} is refused.",
     "multiple": lambda name, facts: f"{name} that is no multiple of {facts['multipleOf']} is refused.",
-    "type": lambda name, facts: f"{name} of a wrong type is refused.",
+    "type": lambda name, _: f"{name} of a wrong type is refused.",
     "missing": lambda name, _: f"A request without {name} is refused.",
     "enum": lambda name, facts: f"{name} other than {_listed(facts['enum'])} is refused.",
     "const": lambda name, facts: f"{name} other than {_listed(facts['enum'])} is refused.",
@@ -58,9 +58,7 @@ def _at(document: Document, name: str) -> list[Facts]:
         inner = property_of(document, items, step) if isinstance(items, Mapping) else True
         schema = inner if inner is not True else property_of(document, schema, step)
     found: list[Facts] = [*in_place(document, schema)]
-    for way in alternatives(document, schema)[:1]:
-        found.append({"low": way.low, "high": way.high})
-    return found
+    return found + [{"low": way.low, "high": way.high} for way in alternatives(document, schema)[:1]]
 
 
 def _below(facts: Facts) -> str:

@@ -6,7 +6,7 @@ Law: a schema of the user's own drives the same checks as a contract's.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,9 @@ def _accepted(request: Request, place: Place) -> Check:
     )
 
 
-def _accepting_mutants(request: Request, check_id: str, place: Place, bodies: list[dict[str, Json]]) -> tuple[Mutant, ...]:
+def _accepting_mutants(
+    request: Request, check_id: str, place: Place, bodies: list[dict[str, Json]]
+) -> tuple[Mutant, ...]:
     """A server that does not know the parameter, and one that is off by one at the last of its edges."""
     top = place.path[0]
     usual, last = _at(request.base, top), _at(bodies[-1], top)
@@ -258,7 +260,7 @@ def refusal_of_valid(exchange: Exchange, body: Mapping[str, Json]) -> str:
 
 
 def acceptance_of_broken(exchange: Exchange) -> str:
-    """What is wrong with the answer to a broken request, as the end of a sentence; empty when it was refused properly."""
+    """What is wrong with the answer to a broken request, as the end of a sentence; empty when it was refused."""
     status = exchange.status or 0
     if 200 <= status < 300:
         return "was accepted"
@@ -304,6 +306,3 @@ def _cites(request: Request, *owners: str) -> tuple[str, ...]:
 
 def _at(body: Mapping[str, Json], name: str) -> str:
     return canonical(body[name]) if name in body else ""
-
-
-Body = Callable[[Json], dict[str, Json]]

@@ -61,6 +61,7 @@ class Driver:
         self._key = key
         self._on_sample = on_sample
         self._share: tuple[int, int] = (0, 1)
+        self._ordered = False
         self._sent_orders: Orders | None = None
         self._unreported: dict[str, Any] | None = None
         self._waiting_for: set[str] = set()
@@ -73,13 +74,16 @@ class Driver:
         runner = self.environment.runner
         # Locust has no types for its hooks.
         hooks: Any = self.environment.events
-        hooks.test_start.add_listener(self._start)
         hooks.test_stopping.add_listener(self._stop)
         hooks.quitting.add_listener(self._quit)
         if isinstance(runner, WorkerRunner):
+            # While users are being spawned, locust 2.47 stops a worker for a tenth of a second with each message.
+            hooks.spawning_complete.add_listener(self._start_share)
             runner.register_message("seatrial", self._take_orders)
             hooks.report_to_master.add_listener(self._report)
-        elif isinstance(runner, MasterRunner):
+        else:
+            hooks.test_start.add_listener(self._start)
+        if isinstance(runner, MasterRunner):
             hooks.worker_report.add_listener(self._merge)
         _drivers[self.environment] = self
 
@@ -141,6 +145,12 @@ class Driver:
         )
         gevent.spawn(self._run, self.campaign)
 
+    def _start_share(self, **_: Any) -> None:
+        # Spawning is complete again when somebody changes the number of users; the orders come once for each test.
+        if self._ordered:
+            self._ordered = False
+            self._start()
+
     def _run(self, campaign: Campaign) -> None:
         try:
             campaign.run()
@@ -185,6 +195,7 @@ class Driver:
 
     def _take_orders(self, msg: Any, **_: Any) -> None:
         self._sent_orders = Orders.from_json(msg.data["orders"])
+        self._ordered = True
         self._share = int(msg.data["index"]), int(msg.data["workers"])
 
     def _report(self, data: dict[str, Any], **_: Any) -> None:

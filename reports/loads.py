@@ -24,17 +24,14 @@ class Measure:
 # In the order of a report. The words are shown wherever the figures are: tools differ in what they call by these names.
 MEASURES = (
     Measure("ttft", "TTFT", "time to first token: from sending the request to the first chunk that has text"),
-    Measure(
-        "ttft_intended",
-        "TTFT, intended",
-        "the same from the moment at which the schedule meant to send it, so that a stalled client hides nothing",
-    ),
-    Measure("itl", "ITL", "inter-token latency: each gap between two chunks that have text, all gaps of all streams"),
-    Measure(
-        "tpot", "TPOT", "time per output token: (last - first chunk with text) / (tokens - 1), one value per stream"
-    ),
-    Measure("e2e", "End to end", "from sending the request to the last byte of a whole answer"),
-    Measure("lateness", "Lateness", "how late the client itself sent a request, against its schedule"),
+    Measure("ttft_intended", "TTFT, intended", "the same from the moment at which the request was due"),
+    Measure("itl", "ITL", "inter-token latency: each gap between two successive chunks with text, all streams pooled"),
+    Measure("tpot", "TPOT", "time per output token: (last - first chunk with text) / (tokens - 1), one per stream"),
+    Measure("e2e", "End to end", "from sending the request to the end of the stream"),
+    Measure("e2e_intended", "End to end, intended", "the same from the moment at which the request was due"),
+    Measure("connect", "Connecting", "from beginning a request to sending it, where that took a new connection"),
+    Measure("lateness", "Lateness", "how long after it was due the client began a request: its own fault"),
+    Measure("loop_lag", "Loop lag", "how late the client woke up: an error that any latency here may have"),
 )
 
 
@@ -87,7 +84,7 @@ def summarize(load: Load, slo: Mapping[str, float]) -> LoadSummary:
             distribution=found,
             percentiles={percent: found.percentile(percent) for percent in PERCENTS},
         )
-        for measure in MEASURES
+        for measure in (*MEASURES, *_others(distributions))
         if (found := distributions.get(measure.key)) is not None and found.total
     )
     return LoadSummary(
@@ -96,6 +93,12 @@ def summarize(load: Load, slo: Mapping[str, float]) -> LoadSummary:
         slos=tuple(judge_slo(name, limit, load, distributions) for name, limit in slo.items()),
         doubt="; ".join([*_doubts(load), *damaged]),
     )
+
+
+def _others(distributions: Mapping[str, Distribution]) -> list[Measure]:
+    """Measures that this version has no words for: shown by their key rather than left out."""
+    known = {measure.key for measure in MEASURES}
+    return [Measure(key, key, "not described by this version") for key in distributions if key not in known]
 
 
 def _doubts(load: Load) -> list[str]:

@@ -159,7 +159,7 @@ class LogWriter:
         if kind == "outcome":
             self._tokens += int(record.get("tokens", 0))
         elif kind == "load":
-            self._tokens += sum(int(count) for count in record.get("tokens", {}).values())
+            self._tokens += sum(int(record.get("tokens", {}).get(name, 0)) for name in ("prompt", "completion"))
 
 
 def _because(what: str, error: OSError) -> str:

@@ -40,18 +40,26 @@ def render(run: Run, verdict: Verdict) -> str:
 
 class _Page:
     def __init__(self) -> None:
-        self.text = ""
+        self.size = 0
         self.left_out = 0
+        self._blocks: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """The page so far."""
+        return "".join(self._blocks)
 
     def add(self, block: str, most: int = MAX_BYTES) -> bool:
         """Append a block if the page stays within `most` bytes; whether it did."""
         if not block:
             return True
-        longer = f"{self.text}{block.rstrip()}\n\n"
-        if len(longer.encode()) > most:
+        part = f"{block.rstrip()}\n\n"
+        size = len(part.encode())
+        if self.size + size > most:
             self.left_out += 1
             return False
-        self.text = longer
+        self._blocks.append(part)
+        self.size += size
         return True
 
 
@@ -61,8 +69,9 @@ def escaped(text: str, most: int = 400) -> str:
 
 
 def code(text: str) -> str:
-    """The text as a code span; a character that would end the span or the cell becomes a question mark."""
-    return f"`{re.sub(r'[`|]', '?', one_line(text, 200)) or '?'}`"
+    """The text as a code span: in backticks where that is safe, as it is for every id of ours."""
+    line = one_line(text, 200)
+    return f"`{line}`" if re.fullmatch(r"[\w./:@-]+", line, re.ASCII) else f"<code>{escaped(line)}</code>"
 
 
 def block(text: str) -> str:
@@ -91,7 +100,7 @@ def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
     title = f"### {view.GRADE_TITLES[grade]} ({len(findings)})"
     rows = [_row(finding) for finding in findings]
     # As many rows as fit, and the ids alone of the others: which checks fail is never left out.
-    fitting, size = 0, len(page.text.encode())
+    fitting, size = 0, page.size
     while fitting < len(rows) and size + len(rows[fitting].encode()) < _FOR_ROWS:
         size += len(rows[fitting].encode()) + 1
         fitting += 1

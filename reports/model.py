@@ -94,6 +94,11 @@ class Load:
         """How many requests ended, in whatever way."""
         return sum(self.counts.values())
 
+    @property
+    def generated(self) -> int:
+        """How many tokens went in and came out."""
+        return self.tokens.get("prompt", 0) + self.tokens.get("completion", 0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:

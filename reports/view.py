@@ -123,7 +123,7 @@ def load_rows(load: LoadSummary) -> list[list[str]]:
 def load_line(load: LoadSummary) -> str:
     """A load's requests by outcome, tokens, time and rate, in one line."""
     counts = ", ".join(f"{count:,} {one_line(name, 40)}" for name, count in load.load.counts.items() if count)
-    tokens = sum(load.load.tokens.values())
+    tokens = load.load.generated
     return (
         f"{counted(load.load.requests, 'request')} in {load.load.seconds:,.1f} s ({counts or 'none'}); "
         f"{load.rate:,.2f} whole answers per second; {tokens:,} tokens"

@@ -13,14 +13,13 @@ import unicodedata
 # Cc: controls; Cf: formats, the bidirectional ones and zero-width joiners among them; Cs: lone surrogates;
 # Cn covers the noncharacters; Zl and Zp end lines for some readers and not for others.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
-_PLAIN = re.compile(r"[\x20-\x7e\n\t]*\Z")
+# Everything else is printable ASCII, and most text is nothing but that.
+_SUSPECT = re.compile(r"[^\x20-\x7e\n\t]")
 
 
 def visible(text: str) -> str:
     """The text with hidden characters as escapes; line feeds and tabs stay."""
-    if _PLAIN.match(text):
-        return text
-    return "".join(_shown(character) for character in text)
+    return _SUSPECT.sub(lambda match: _shown(match[0]), text)
 
 
 def one_line(text: str, most: int = 400) -> str:
@@ -43,7 +42,7 @@ def excerpt(text: str, most: int = 1600) -> str:
 
 
 def _shown(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
+    if unicodedata.category(character) not in _HIDDEN:
         return character
     code = ord(character)
     if character == "\r":

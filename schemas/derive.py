@@ -56,8 +56,8 @@ def _open(_: Route) -> None:
 class Own:
     """What only the other document has: its paths, request rows with the rules between them, sentences and errata.
 
-    A rule belongs to the route that its id begins with; `closed` gives the sentence by which a route refuses other keys,
-    if there is one.
+    A rule belongs to the route that its id begins with; `closed` gives the sentence by which a route refuses other
+    keys, if there is one.
     """
 
     paths: Mapping[Route, str]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from functools import cache
 from importlib import resources
 from typing import Any, Literal, cast, get_args
 
@@ -28,13 +27,17 @@ ONE = frozenset({"items", "additionalProperties", "not", "then", "else"})
 MANY = frozenset({"prefixItems", "anyOf", "oneOf", "allOf"})
 NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
 
+# What was emitted, by the identity of its contract, which is kept alive so that no other can take its place.
+_TEXTS: dict[tuple[int, Route, Part], tuple[Contract, str]] = {}
+
 
 def schema(contract: Contract, route: Route, part: Part) -> dict[str, Any]:
     """The JSON Schema of a request, a response or a chunk of that route, as the rows say it; yours to change."""
-    if contracts.CONTRACTS.get(contract.name) is contract:
-        copy: dict[str, Any] = json.loads(_emitted(contract.name, route, part))
-        return copy
-    return _schema(contract, route, part)
+    key = (id(contract), route, part)
+    if key not in _TEXTS:
+        _TEXTS[key] = (contract, _text(_schema(contract, route, part)))
+    copy: dict[str, Any] = json.loads(_TEXTS[key][1])
+    return copy
 
 
 def load(contract_name: str, route: str, part: str) -> dict[str, Any]:
@@ -58,11 +61,6 @@ def emit_all() -> dict[str, str]:
         for part in PARTS
     }
     return dict(sorted(texts.items()))
-
-
-@cache
-def _emitted(name: str, route: Route, part: Part) -> str:
-    return _text(_schema(contracts.CONTRACTS[name], route, part))
 
 
 def _schema(contract: Contract, route: Route, part: Part) -> dict[str, Any]:

@@ -14,14 +14,17 @@ _BEAM: JsonSchema = {"properties": {"use_beam_search": {"const": True}}, "requir
 
 def sampling_rules(place: Place) -> tuple[Rule, ...]:
     """The conditions between those rows; the two that are no duty (MAY) only mark what nobody promises to accept."""
-    route, best_of, beam, greedy = place.route, 153 + place.request, 158 + place.request, 149 + place.request
-    beam_quote = "In such case, `best_of` must be greater than `1` and `temperature` must be `0`."
+    return (*_best_of_rules(place), *_beam_rules(place), _greedy_rule(place))
+
+
+def _best_of_rules(place: Place) -> tuple[Rule, ...]:
+    route, line = place.route, 153 + place.request
     return (
         Rule(
             id=f"{route}.rule.best_of_exceeds_n",
             level="MUST",
             quote="`best_of` must be greater than `n`.",
-            line=best_of,
+            line=line,
             schema={"if": {"required": ["n", "best_of"]}, "then": {"anyOf": [_above(n) for n in _NUMBERS]}},
             unjudged=(
                 *(_both(n) for n in _NUMBERS),
@@ -32,7 +35,7 @@ def sampling_rules(place: Place) -> tuple[Rule, ...]:
             id=f"{route}.rule.best_of_not_streamed",
             level="MUST",
             quote="Results can't be streamed.",
-            line=best_of,
+            line=line,
             schema={
                 "if": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
                 "then": {"properties": {"best_of": {"maximum": 1}}},
@@ -40,19 +43,27 @@ def sampling_rules(place: Place) -> tuple[Rule, ...]:
             # Refusing is one way not to stream; answering all at once is another (erratum.best_of-streamed).
             unjudged=({"required": ["stream", "best_of"]},),
         ),
+    )
+
+
+def _beam_rules(place: Place) -> tuple[Rule, ...]:
+    route, line = place.route, 158 + place.request
+    conditions = "In such case, `best_of` must be greater than `1` and `temperature` must be `0`."
+    # Servers differ on what follows when a condition is not met (erratum.beam-conditions).
+    return (
         Rule(
             id=f"{route}.rule.beam_best_of",
             level="MUST",
-            quote=beam_quote,
-            line=beam,
+            quote=conditions,
+            line=line,
             schema={"if": _BEAM, "then": {"properties": {"best_of": {"minimum": 2}}, "required": ["best_of"]}},
             unjudged=(_BEAM,),
         ),
         Rule(
             id=f"{route}.rule.beam_temperature",
             level="MUST",
-            quote=beam_quote,
-            line=beam,
+            quote=conditions,
+            line=line,
             schema={"if": _BEAM, "then": {"properties": {"temperature": {"maximum": 0}}, "required": ["temperature"]}},
             unjudged=(_BEAM,),
         ),
@@ -60,21 +71,25 @@ def sampling_rules(place: Place) -> tuple[Rule, ...]:
             id=f"{route}.rule.beam_nucleus",
             level="MAY",
             quote="Whether to use beam search instead of sampling.",
-            line=beam,
+            line=line,
             schema={"if": _BEAM, "then": {"properties": {"top_p": {"minimum": 1}}}},
             unjudged=({"required": ["top_p"]},),
         ),
-        Rule(
-            id=f"{route}.rule.greedy_candidates",
-            level="MAY",
-            quote="Zero means greedy sampling.",
-            line=greedy,
-            schema={
-                "if": {"properties": {"temperature": {"maximum": 0.01}}, "required": ["temperature"], "not": _BEAM},
-                "then": {"properties": {"n": {"maximum": 1}, "best_of": {"maximum": 1}}},
-            },
-            unjudged=({"required": ["temperature"]},),
-        ),
+    )
+
+
+def _greedy_rule(place: Place) -> Rule:
+    return Rule(
+        id=f"{place.route}.rule.greedy_candidates",
+        level="MAY",
+        quote="Zero means greedy sampling.",
+        line=149 + place.request,
+        # Several greedy candidates are all the same, and some servers refuse them (erratum.greedy-n).
+        schema={
+            "if": {"properties": {"temperature": {"maximum": 0.01}}, "required": ["temperature"], "not": _BEAM},
+            "then": {"properties": {"n": {"maximum": 1}, "best_of": {"maximum": 1}}},
+        },
+        unjudged=({"required": ["temperature"]},),
     )
 
 

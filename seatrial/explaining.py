@@ -26,7 +26,7 @@ def explained(name: str, contract: Contract, checks: Mapping[str, Check]) -> str
     if name in mutants:
         parts.append(_mutant(*mutants[name]))
     if not parts:
-        known = [*rows, *checks, *errata, *mutants]
+        known = list(dict.fromkeys([*rows, *checks, *errata, *mutants]))
         raise UserError(f"nothing has the id {name!r} in {contract.name}; {_near(name, known)}")
     return "\n".join("\n".join(part) + "\n" for part in parts)
 

@@ -77,17 +77,17 @@ class Options:
     rpm: int | None = None
     tpm: int | None = None
     timeout: float = DEFAULT_TIMEOUT
-    jobs: int = 8
-    budget_requests: int = 1_500
-    budget_tokens: int = 80_000
-    seed: int = 0
-    examples: int = 2
+    jobs: int = Asked.jobs
+    budget_requests: int = Asked.budget_requests
+    budget_tokens: int = Asked.budget_tokens
+    seed: int = Asked.seed
+    examples: int = Asked.examples
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     shrink: bool = True
 
     def to_record(self) -> dict[str, Any]:
-        """What a log keeps of the settings: enough to run the same checks again, and of the key whether there was one."""
+        """What a log keeps of the settings: enough to run the checks again, and of the key whether there was one."""
         return {
             "key": self.key is not None,
             "model": self.model,

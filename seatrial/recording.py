@@ -51,9 +51,16 @@ def default_path(url: str, folder: Path, now: datetime) -> Path:
     return next((path for path in paths if not path.exists()), paths[-1])
 
 
-def run_record(command: str, options: Options, plan: Plan, *, load: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The first record of a run's log; `load` is the plan of its load, which names the profile."""
+def run_record(
+    command: str, options: Options, plan: Plan, *, load: dict[str, Any] | None = None, only: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The first record of a run's log.
+
+    `load` is the plan of its load, which names the profile; `only` are the checks that were selected otherwise than by
+    the options.
+    """
     settings = options.to_record()
+    settings["only"] = list(only or options.only)
     if load is not None:
         settings["load"] = load
     settings["python"] = platform.python_version()

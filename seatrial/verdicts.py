@@ -44,7 +44,7 @@ def report_path(asked: Path | None, log: Path) -> Path | None:
 
 
 def write_report(path: Path, run: Run, verdict: Verdict, kind: str | None = None) -> None:
-    """Write the report in the format named, else in that of the file's name; `NoJudgement` when it cannot be written."""
+    """Write the report in the format named, or that of the file's name; `NoJudgement` when it cannot be written."""
     text = FORMATS[kind or _BY_SUFFIX.get(path.suffix.lower(), "html")](run, verdict)
     try:
         path.write_text(text, encoding="utf-8")

@@ -322,7 +322,10 @@ def insists_on_ignore_eos(answer: Answer) -> Answer:
 
 
 @check(
-    "reading.best_of-index", cites=[".response.choices.index"], needs=[".answers"], settles=["erratum.best_of-index"]
+    "reading.best_of-index",
+    cites=[".response.choices.index", ".request.best_of"],
+    needs=[".answers"],
+    settles=["erratum.best_of-index"],
 )
 def the_best_keep_distinct_indices(api: Api) -> None:
     """The best of several candidates have distinct indices, below the number of candidates."""

@@ -23,11 +23,14 @@ MOST_WAYS = 12
 STATED_ITEMS = 8
 
 
-def boundary(schema: Schema, caps: Caps | None = None, *, document: Document | None = None, name: str = "") -> list[Json]:
-    """The edges of a schema, simplest first: bounds and their neighbours, enum members, each type, the shortest and the
-    longest, required only and everything. Raises `Unsatisfiable` when the schema has no value.
+def boundary(
+    schema: Schema, caps: Caps | None = None, *, document: Document | None = None, name: str = ""
+) -> list[Json]:
+    """The edges of a schema, simplest first; raises `Unsatisfiable` when the schema has no value.
 
-    `document` resolves references when the schema is a part of one; `name` is the property that the values are for.
+    They are the bounds and their neighbours, the members of an enum, one value of each type, the shortest and the
+    longest, an object with its required properties only and one with all. `document` resolves references when the
+    schema is a part of one; `name` is the property that the values are for.
     """
     document = document or Document(schema)
     return Edges(document, caps or Caps()).of(schema, name)
@@ -84,7 +87,9 @@ class Edges:
         return found or numbers.edges(plain, whole=whole)
 
     def _strings(self, plain: Plain) -> list[Json]:
-        longest = self.caps.string_length if plain.max_length is None else min(self.caps.string_length, plain.max_length)
+        longest = (
+            self.caps.string_length if plain.max_length is None else min(self.caps.string_length, plain.max_length)
+        )
         longest = max(longest, plain.min_length)
         found: list[Json] = list(notable(plain.min_length, longest))
         if plain.patterns:

@@ -57,8 +57,8 @@ class Unsatisfiable(SchemaFault):
 class Fault:
     """One way in which a value breaks a schema.
 
-    `keyword` and `requirement` are those of the deepest `x-requirements` entry that covers the fault (the failing keyword
-    itself, and an empty id, where none does). `pointer` is the JSON Pointer of the value that breaks the keyword.
+    `keyword` and `requirement` are those of the deepest `x-requirements` entry that covers the fault (the failing
+    keyword itself, and an empty id, where none does). `pointer` is the JSON Pointer of the value that breaks it.
     `unjudged` tells that an `x-unjudged` schema on the way accepts what it covers.
     """
 
@@ -201,7 +201,9 @@ def _check(schema: Schema, where: str) -> None:
         return
     for keyword in schema:
         if keyword not in KEYWORDS and not keyword.startswith("x-"):
-            raise UnknownKeyword(f"{where}: the keyword {keyword!r} is not known; known are {', '.join(sorted(KEYWORDS))}")
+            raise UnknownKeyword(
+                f"{where}: the keyword {keyword!r} is not known; known are {', '.join(sorted(KEYWORDS))}"
+            )
     if "$id" in schema and where != "#":
         raise UnknownKeyword(f"{where}: a $id below the root would change what references mean")
     for pattern in (*_pattern(schema), *schema.get("patternProperties", {})):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from conformance.strategies.dialect import Json
 from conformance.strategies.plain import Plain, step
 
-# Hypothesis adds constants of the loaded modules to wider choices than this, so a wider one depends on who imported what.
+# To wider choices than this Hypothesis adds constants of the loaded modules, so they depend on who imported what.
 MOST_CHOICES = 128
 # How far from its bound an unbounded number goes: it may be a count of something that costs money.
 FAR = 1000

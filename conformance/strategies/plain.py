@@ -1,7 +1,7 @@
 """A schema without conditions: what is left of one when every choice in it has been made.
 
-`alternatives` makes the choices of `anyOf`, `oneOf`, `if` and the like in every way that may have values; what cannot be
-said without a condition is dropped, and `exact` tells that a value still has to be validated.
+`alternatives` makes the choices of `anyOf`, `oneOf`, `if` and the like in every way that may have values; what
+cannot be said without a condition is dropped, and `exact` tells that a value still has to be validated.
 """
 
 from __future__ import annotations
@@ -87,10 +87,7 @@ def alternatives(document: Document, schema: Schema, within: tuple[str, ...] = (
         return []
     for group in _groups(document, schema, within):
         merged = list(_products(ways, group))
-        if len(merged) > MOST_ALTERNATIVES:
-            ways = [replace(way, exact=False) for way in ways]
-        else:
-            ways = merged
+        ways = merged if len(merged) <= MOST_ALTERNATIVES else [replace(way, exact=False) for way in ways]
     return ways
 
 
@@ -116,26 +113,37 @@ def _groups(document: Document, schema: Mapping[str, Any], within: tuple[str, ..
             raise SchemaFault(f"$ref {reference!r} leads to itself without a property or an item between")
         target = alternatives(document, document.resolve(reference), (*within, reference))
         yield [replace(way, recursive=True) for way in target] if reference in document.recursive else target
-    rules = [member for member in schema.get("allOf", ()) if _is_rule(member)]
     for member in schema.get("allOf", ()):
         if not _is_rule(member):
             yield ways(member)
-    # Rules with one condition are one choice, not one for each: the product would be full of contradictions.
-    conditions = {canonical(rule["if"]): rule["if"] for rule in [*rules, schema] if "if" in rule}
-    for key, condition in conditions.items():
-        same = [rule for rule in [*rules, schema] if "if" in rule and canonical(rule["if"]) == key]
-        holds = {"allOf": [condition, *(rule.get("then", True) for rule in same)]}
-        fails = [{"allOf": [no, *(rule.get("else", True) for rule in same)]} for no in negations(condition)]
-        yield ways(*fails, holds, exact=False)
+    for conditional in _conditions(schema):
+        yield ways(*conditional, exact=False)
     for keyword in ("anyOf", "oneOf"):
         if keyword in schema:
             yield ways(*schema[keyword], exact=keyword == "anyOf")
     if "not" in schema:
         yield [way for no in negations(schema["not"]) for way in ways(no, exact=False)] or ways(True, exact=False)
-    for name, needed in schema.get("dependentRequired", {}).items():
-        yield ways({"properties": {name: False}}, {"required": [name, *needed]}, exact=False)
-    for name, member in schema.get("dependentSchemas", {}).items():
+    for name, member in _dependent(schema):
         yield ways({"properties": {name: False}}, {"allOf": [{"required": [name]}, member]}, exact=False)
+
+
+def _dependent(schema: Mapping[str, Any]) -> Iterator[tuple[str, Schema]]:
+    """Properties that bring conditions along when they are there, with the conditions."""
+    yield from ((name, {"required": needed}) for name, needed in schema.get("dependentRequired", {}).items())
+    yield from schema.get("dependentSchemas", {}).items()
+
+
+def _conditions(schema: Mapping[str, Any]) -> Iterator[list[Schema]]:
+    """For each different `if` of a schema and its rules: the ways in which it fails, and the one in which it holds.
+
+    Rules with one condition are one choice, not one for each: their product would be full of contradictions.
+    """
+    rules = [rule for rule in (*schema.get("allOf", ()), schema) if isinstance(rule, Mapping) and "if" in rule]
+    rules = [rule for rule in rules if rule is schema or _is_rule(rule)]
+    for key, condition in {canonical(rule["if"]): rule["if"] for rule in rules}.items():
+        same = [rule for rule in rules if canonical(rule["if"]) == key]
+        fails = [{"allOf": [no, *(rule.get("else", True) for rule in same)]} for no in negations(condition)]
+        yield [*fails, {"allOf": [condition, *(rule.get("then", True) for rule in same)]}]
 
 
 def _is_rule(member: Schema) -> bool:
@@ -179,8 +187,12 @@ def _own(schema: Mapping[str, Any]) -> Plain:
     enum = tuple(schema["enum"]) if "enum" in schema else None
     if "const" in schema:
         enum = tuple(_common(enum, (schema["const"],)))
-    low = _tighter(_bound(schema, "minimum", excluded=False), _bound(schema, "exclusiveMinimum", excluded=True), up=True)
-    high = _tighter(_bound(schema, "maximum", excluded=False), _bound(schema, "exclusiveMaximum", excluded=True), up=False)
+    low = _tighter(
+        _bound(schema, "minimum", excluded=False), _bound(schema, "exclusiveMinimum", excluded=True), up=True
+    )
+    high = _tighter(
+        _bound(schema, "maximum", excluded=False), _bound(schema, "exclusiveMaximum", excluded=True), up=False
+    )
     own = Plain(
         types=types, enum=enum, low=low, high=high,
         multiples=(schema["multipleOf"],) if "multipleOf" in schema else (),
@@ -225,7 +237,10 @@ def merge(one: Plain, two: Plain) -> Plain:
         min_properties=max(one.min_properties, two.min_properties),
         max_properties=_least(one.max_properties, two.max_properties),
         about=one.about | two.about,
-        exact=one.exact and two.exact and not (one.by_pattern or two.by_pattern) and not (one.patterns and two.patterns),
+        exact=one.exact
+        and two.exact
+        and not (one.by_pattern or two.by_pattern)
+        and not (one.patterns and two.patterns),
         recursive=one.recursive or two.recursive,
     )
     return _sane(merged)

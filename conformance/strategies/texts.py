@@ -13,17 +13,29 @@ from hypothesis.errors import InvalidArgument, Unsatisfiable
 from conformance.strategies.dialect import Json
 
 OPENINGS = (
-    "", "a", "0", "The sea", "Why is the sky blue?", "hello", "x = 1", "Count: 1, 2, 3", "[]", "{}", "null", "true", "-1",
-    "\n", "\t", " ", '"', "\\", "'", "/", "é", "ñandú", "Größe", "Ωμέγα", "Привет", "שלום", "مرحبا", "हिन्दी", "漢字", "こんにちは",
-    "한국어", "😀", "👩‍👩‍👧‍👦", "🇳🇱", "e\u0301", "\u200b", "\ufeff", "\u2028", "ﬁ", "İ", "ß", "𝔘𝔫𝔦", "a\u0300\u0301\u0302",
+    "", "a", "0", "The sea", "Why is the sky blue?", "hello", "x = 1", "Count: 1, 2, 3", "[]", "{}", "null", "true",
+    "-1", "\n", "\t", " ", '"', "\\", "'", "/", "é", "ñandú", "Größe", "Ωμέγα", "Привет", "שלום", "مرحبا", "हिन्दी",
+    "漢字", "こんにちは", "한국어", "😀", "👩\u200d👩\u200d👧\u200d👦", "🇳🇱", "e\u0301", "\u200b", "\ufeff",
+    "\u2028", "ﬁ", "İ", "ß", "\U0001d518", "a\u0300\u0301\u0302",
 )  # fmt: skip
 ENDINGS = (
-    "", "a", " ", "\n", "\r\n", "\t", ".", "?", "!", " is", " is calm today", " and", "\nSecond line", "\\n", '"quoted"',
-    "<b>", "</s>", "%s", "{name}", "é", "語", "🙂", "\u00a0", "1", "0.5", "e9", "#", "--", "data: ", "[DONE]", "\\u0000",
+    "", "a", " ", "\n", "\r\n", "\t", ".", "?", "!", " is", " is calm today", " and", "\nSecond line", "\\n",
+    '"quoted"', "<b>", "</s>", "%s", "{name}", "é", "語", "🙂", "\u00a0", "1", "0.5", "e9", "#", "--", "data: ",
+    "[DONE]", "\\u0000",
 )  # fmt: skip
 LETTERS = st.characters(exclude_categories=["Cs", "Cc", "Cn"])
 # What a boundary tries besides the shortest and the longest string.
-NOTABLE = ("a", " ", "two\nlines", 'a "quoted" \\ word', "naïve café", "日本語のテキスト", "👩‍👩‍👧‍👦 🙂", "e\u0301\u200b\ufeff", "[DONE]")
+NOTABLE = (
+    "a",
+    " ",
+    "two\nlines",
+    'a "quoted" \\ word',
+    "naïve café",
+    "日本語のテキスト",
+    "👩‍👩‍👧‍👦 🙂",
+    "e\u0301\u200b\ufeff",
+    "[DONE]",
+)
 
 
 def texts(shortest: int, longest: int) -> st.SearchStrategy[str]:

@@ -31,7 +31,7 @@ def valid(schema: Schema, caps: Caps | None = None, *, document: Document | None
     """Values that satisfy the schema and its rules, within the caps where it allows that.
 
     `document` resolves references when the schema is a part of one; `name` is the property that the value is for, so
-    that its cap is known. Raises `Unsatisfiable` when no value can be found, `UnknownKeyword` for what it cannot honour.
+    that its cap is known. Raises `Unsatisfiable` when no value can be found.
     """
     document = document or Document(schema)
     reason = ""
@@ -200,7 +200,11 @@ def listable(plain: Plain, cap: float | None = None) -> list[Json]:
     """The values of a way that can be listed: an enum's, null, booleans, numbers up to the cap."""
     kinds = plain.kinds()
     if plain.enum is not None:
-        return [value for value in plain.enum if not (isinstance(value, float) and value.is_integer() and "integer" in kinds)]
+        return [
+            value
+            for value in plain.enum
+            if not (isinstance(value, float) and value.is_integer() and "integer" in kinds)
+        ]
     if _says_nothing(plain):
         return list(ANYTHING)
     found: list[Json] = []
@@ -218,7 +222,9 @@ def unnamed(plain: Plain) -> list[str]:
     """Names of properties beyond those stated, where the schema says what they hold."""
     found = [name for pattern in plain.by_pattern for name in samples(matching((pattern,), 0, 16, None), 2)]
     # As many others as are needed, and two more where their schema is stated.
-    wanted = max(2 if isinstance(plain.others, Mapping) else 0, plain.min_properties - len(plain.properties) - len(found))
+    wanted = max(
+        2 if isinstance(plain.others, Mapping) else 0, plain.min_properties - len(plain.properties) - len(found)
+    )
     names = (f"extra_{number}" for number in range(wanted))
     found += [name for name in names if plain.property(name) is not False]
     return [name for name in dict.fromkeys(found) if name not in plain.properties]

@@ -46,7 +46,25 @@ _HARMLESS = re.compile(
 )
 
 # What this program says of itself in a record: a key that happens to be such a word must not make a log unreadable.
-_OURS = frozenset({"type", "id", "scope", "method", "failure", "check", "area", "cites", "exchanges"})
+_OURS = frozenset(
+    [
+        "type",
+        "id",
+        "scope",
+        "method",
+        "failure",
+        "check",
+        "area",
+        "route",
+        "cites",
+        "status",
+        "exchanges",
+        "command",
+        "contract",
+        "profile",
+        "planned",
+    ]
+)
 
 # Shorter pieces of base64 than this are too likely to occur by chance.
 _SHORTEST_PIECE = 8

@@ -47,18 +47,33 @@ _ACCESS = (
     click.option("--ca-file", type=_FILE, help="Certificate authority to trust besides the system's."),
     click.option("--model", metavar="NAME", help="Put `model` into every body."),
     click.option(
-        "--seed", type=int, default=0, show_default=True, help="What random requests and prompts are drawn from."
+        "--seed",
+        type=int,
+        default=Asked.seed,
+        show_default=True,
+        help="What random requests and prompts are drawn from.",
     ),
 )
 _CHECKING = (
-    click.option("--jobs", type=int, default=8, show_default=True, help="Requests at a time."),
-    click.option("--budget-requests", type=int, default=1_500, show_default=True, help="Most requests that checks send."),
-    click.option("--budget-tokens", type=int, default=80_000, show_default=True, help="Most tokens that checks may cost."),
-    click.option("--examples", type=int, default=2, show_default=True, help="Random requests for each property."),
+    click.option("--jobs", type=int, default=Asked.jobs, show_default=True, help="Requests at a time."),
     click.option(
-        "--schema", multiple=True, metavar="[ROUTE=]FILE", help="JSON Schema of requests, in place of the contract's. Repeatable."
+        "--budget-requests", type=int, default=Asked.budget_requests, show_default=True, help="Most requests of checks."
     ),
-    click.option("--only", multiple=True, metavar="PATTERN", help="Only the checks with such an id, or of an area. Repeatable."),
+    click.option(
+        "--budget-tokens", type=int, default=Asked.budget_tokens, show_default=True, help="Most tokens of checks."
+    ),
+    click.option(
+        "--examples", type=int, default=Asked.examples, show_default=True, help="Random requests for each property."
+    ),
+    click.option(
+        "--schema",
+        multiple=True,
+        metavar="[ROUTE=]FILE",
+        help="JSON Schema of requests, in place of the contract's. Repeatable.",
+    ),
+    click.option(
+        "--only", multiple=True, metavar="PATTERN", help="Only checks with such an id, or of an area. Repeatable."
+    ),
     click.option("--rpm", type=int, help="Requests per minute, 0 for no limit. [default: the contract's limit]"),
     click.option("--tpm", type=int, help="Tokens per minute, 0 for no limit. [default: the contract's limit]"),
     click.option("--timeout", type=float, help="Seconds for one request. [default: 30]"),

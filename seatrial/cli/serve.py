@@ -8,6 +8,8 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 import click
@@ -17,8 +19,8 @@ from conformance.check import Mutant
 from conformance.wire.curl import curl_line
 from conformance.wire.exchange import Sent
 from conformance.wire.redact import PLACEHOLDER
-from reference_server.limits import Limits
-from reference_server.serve import run, standin_app
+from reference_server.limits import WINDOWS, Limits, Window
+from reference_server.serve import StandinApp, run, standin_app
 from reference_server.standin import StandinOptions
 from reference_server.variations import VARIATIONS
 from schemas.contracts import get, names
@@ -26,6 +28,26 @@ from schemas.model import Contract
 from seatrial.cli.options import note
 from seatrial.errors import CONFORMS, UserError
 from seatrial.keys import VARIABLE, find_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """The command's options, as they are described below."""
+
+    host: str
+    port: int
+    contract: str
+    ttft_ms: float
+    itl_ms: float
+    seed: int
+    rpm: int | None
+    tpm: int | None
+    limiter: Window
+    key_env: str | None
+    mutant: str | None
+    variation: str | None
+    lenient: bool
+    announce: bool
 
 
 @click.command(short_help="Run the embedded reference server, or one that breaks a rule.")
@@ -45,7 +67,7 @@ from seatrial.keys import VARIABLE, find_key
 )
 @click.option(
     "--limiter",
-    type=click.Choice(["bucket", "fixed", "sliding"]),
+    type=click.Choice(WINDOWS),
     default="bucket",
     show_default=True,
     help="How it limits.",
@@ -55,44 +77,45 @@ from seatrial.keys import VARIABLE, find_key
 @click.option("--variation", type=click.Choice(list(VARIATIONS)), help="Be different in a way that is right.")
 @click.option("--lenient", is_flag=True, help="Accept what the contract leaves open.")
 @click.option("--announce", is_flag=True, hidden=True, help="Print the URL only, and end with standard input.")
-def command(
-    *,
-    host: str, port: int, contract: str, ttft_ms: float, itl_ms: float, seed: int, rpm: int | None, tpm: int | None,
-    limiter: str, key_env: str | None, mutant: str | None, variation: str | None, lenient: bool, announce: bool,
-) -> int:  # fmt: skip
+def command(**given: Any) -> int:
     """Serve a tiny language model that keeps the contract, until Ctrl-C."""
-    key = find_key(variable=key_env, file=None, none=False, environ=os.environ, warn=note)
-    rows = get(contract)
-    app = standin_app(
-        rows,
-        key=key,
-        options=StandinOptions(seed=seed, ttft_s=ttft_ms / 1000, itl_s=itl_ms / 1000),
-        limits=Limits(
-            requests_per_minute=_limit(rpm, rows.requests_per_minute),
-            tokens_per_minute=_limit(tpm, rows.tokens_per_minute),
-            window=limiter,  # type: ignore[arg-type]  # click has checked it
-        ),
-        mutant=_mutant(rows, mutant) if mutant else None,
-        variation=variation,
-        lenient=lenient,
-    )
+    asked = _Asked(**given)
+    key = find_key(variable=asked.key_env, file=None, none=False, environ=os.environ, warn=note)
+    rows = get(asked.contract)
+    app = _app(asked, rows, key)
 
     def started(url: str) -> None:
-        if announce:
+        if asked.announce:
             click.echo(url)
             sys.stdout.flush()
             threading.Thread(target=_end_with_stdin, daemon=True).start()
         else:
-            _greet(url, rows, key_env or VARIABLE, key is not None)
+            _greet(url, rows, asked.key_env or VARIABLE, has_key=key is not None)
 
     try:
-        run(app, host, port, started)
+        run(app, asked.host, asked.port, started)
     except OSError as error:
         raise UserError(f"{error.strerror or error}; choose another --port or --host") from None
     return CONFORMS
 
 
-def _greet(url: str, contract: Contract, variable: str, has_key: bool) -> None:
+def _app(asked: _Asked, rows: Contract, key: str | None) -> StandinApp:
+    return standin_app(
+        rows,
+        key=key,
+        options=StandinOptions(seed=asked.seed, ttft_s=asked.ttft_ms / 1000, itl_s=asked.itl_ms / 1000),
+        limits=Limits(
+            requests_per_minute=_limit(asked.rpm, rows.requests_per_minute),
+            tokens_per_minute=_limit(asked.tpm, rows.tokens_per_minute),
+            window=asked.limiter,
+        ),
+        mutant=_mutant(rows, asked.mutant) if asked.mutant else None,
+        variation=asked.variation,
+        lenient=asked.lenient,
+    )
+
+
+def _greet(url: str, contract: Contract, variable: str, *, has_key: bool) -> None:
     operation = contract.operations[0]
     path = f"{operation.path}?{urlencode(contract.query)}" if contract.query else operation.path
     key = (("Authorization", f"Bearer {PLACEHOLDER}"),) if has_key else ()

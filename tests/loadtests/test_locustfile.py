@@ -53,6 +53,21 @@ def test_failed_streams_and_invalid_runs_have_their_exit_codes() -> None:
     assert "not valid" in refused.stderr
 
 
+def test_workers_share_the_schedule_and_their_figures_are_merged() -> None:
+    with serving(answer(stream_of(4))) as server:
+        done = locust(server.url, "--processes", "2", "--users", "2", "--spawn-rate", "2")
+    assert len(server.requests) == 11, done.stderr
+    assert "outcomes: ok 9" in done.stderr
+    assert done.returncode in (0, 3), done.stderr
+
+
+def test_a_terminated_run_could_not_be_judged() -> None:
+    with serving(answer(stream_of(4))) as server:
+        done = locust(server.url, "--duration", "60", "--run-time", "1s")
+    assert done.returncode == 3, done.stderr
+    assert len(server.requests) < 100
+
+
 def test_a_senseless_option_is_refused() -> None:
     done = locust("http://127.0.0.1:1", "--contract", "nobody")
     assert done.returncode == 2, done.stderr

@@ -95,13 +95,7 @@ def test_a_signal_ends_the_run_within_a_second_and_its_record_says_so(number: si
     ("told", "remark"),
     [
         ("not json", "Expecting value"),
-        ("[]", "a target"),
         ({"target": "ftp://h"}, "no http"),
-        ({"target": "http://h", "profile": "soak"}, "no load profile"),
-        ({"target": "http://h", "contract": "nobody"}, "nobody"),
-        ({"target": "http://h", "overrides": {"rate": -1}}, "rate is a number"),
-        ({"target": "http://h", "key": "x"}, "no key"),
-        ({"target": "http://h", "seed": "x"}, "wrong type"),
         ({"target": "https://h", "ca_file": "/nowhere.pem"}, "nowhere.pem"),
     ],
 )

@@ -20,7 +20,7 @@ def shown(parts: list[str], stops: list[str]) -> str:
 
 
 def letter_by_letter(text: str, stops: list[str]) -> str:
-    """What is left when the text is cut as soon as a stop string is complete; the longest of those that end together."""
+    """The text up to the first stop string to be complete; up to the longest of those that end together."""
     for end in range(len(text) + 1):
         complete = [stop for stop in stops if stop and text[:end].endswith(stop)]
         if complete:

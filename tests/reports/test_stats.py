@@ -52,7 +52,7 @@ def test_ranks_of_a_percentile() -> None:
     assert samples_for(99) == 299
     assert percentile_ranks(58, 95)[1] is None
     assert percentile_ranks(59, 95)[1] == 59
-    assert percentile_ranks(1, 99) == (None, None)
+    assert percentile_ranks(1, 99) == (1, None)
     assert percentile_ranks(0, 99) == (None, None)
     low, high = percentile_ranks(1000, 95)
     assert low is not None

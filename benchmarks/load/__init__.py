@@ -1,0 +1,1 @@
+"""How far the latencies that `loadtests` reports are from the truth."""

@@ -1,0 +1,1 @@
+"""Tests of the contract rows and of what they emit."""
