@@ -97,6 +97,9 @@ class Api:
         self._route = route
         self._seconds = seconds
         self._waited = 0.0
+        # Apart from `requests`, which also counts what this check was the first to ask for others: a replay may ask in
+        # another order.
+        self._ordinal = 0
 
     @property
     def route(self) -> Route:
@@ -281,7 +284,8 @@ class Api:
         return tuple((name, value) for name, value in headers.items() if value is not None)
 
     def _deliver(self, sent: Sent, *, tokens: int, honour_429: bool) -> Exchange:
-        ordinal = self.requests
+        ordinal = self._ordinal
+        self._ordinal += 1
         self.requests += 1
         deadline = time.monotonic() + self.settings.request_timeout
         exchange = self._courier.deliver(

@@ -27,14 +27,19 @@ class TokenLogprob:
 
 
 def tokens_of(choice: Mapping[str, Any], exchange: Exchange) -> list[TokenLogprob]:
-    """The tokens of a choice that was asked for with logprobs; `Violation` when there are none or they do not fit."""
+    """The tokens of a choice that was asked for with logprobs; `Violation` when they are missing or do not fit.
+
+    Empty for an answer that ended before its first token.
+    """
     logprobs = choice.get("logprobs")
     if not isinstance(logprobs, Mapping):
         raise Violation("log probabilities were asked for, `logprobs` is not an object", exchange)
     content = logprobs.get("content")
     tokens = _content(content, exchange) if isinstance(content, list) else _arrays(logprobs, exchange)
-    if not tokens:
-        raise Violation("log probabilities were asked for, `logprobs` has no tokens", exchange)
+    message = choice.get("message")
+    text = message.get("content") if isinstance(message, Mapping) else choice.get("text")
+    if not tokens and text:
+        raise Violation("the answer has a text, and its `logprobs` have no tokens", exchange)
     return tokens
 
 

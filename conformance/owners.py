@@ -29,9 +29,11 @@ def extra_rows(schema: Mapping[str, Any], route: str, source: str = "") -> list[
     if _names_owners(schema):
         return []
     where = source or str(schema.get("$id") or schema.get("title") or "a schema of one's own")
-    quotes: dict[str, str] = {}
-    for owner, quote in _rows(_owned(Document(schema), schema, f"schema.{route}", top=True), f"schema.{route}"):
-        quotes.setdefault(owner, quote)
+    prefix = f"schema.{route}"
+    whole = _owned(Document(schema), schema, prefix, top=True)
+    quotes = dict(_rows(whole, prefix))
+    for owner in _owners(whole):
+        quotes.setdefault(owner, f"`{owner.removeprefix(prefix + '.')}` is required.")
     return [Requirement(id=owner, level="MUST", quote=quote, source=where) for owner, quote in quotes.items()]
 
 
@@ -92,8 +94,17 @@ def _rule(document: Document, member: Schema, owner: str) -> Schema:
     return {**member, "x-requirements": owners}
 
 
+def _owners(schema: Schema) -> Iterator[str]:
+    """Every owner that a schema names, at any depth."""
+    if isinstance(schema, Mapping):
+        for owner in schema.get("x-requirements", {}).values():
+            yield from owner.values() if isinstance(owner, Mapping) else (owner,)
+    for _, member in children(schema):
+        yield from _owners(member)
+
+
 def _rows(schema: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:
-    """Every owner with the words that it stands for, in the schema's order."""
+    """The owners of the body, its properties and its rules, with the words that each stands for."""
     yield f"{owner}.body", str(schema.get("title") or schema.get("description") or "The body keeps the schema.")
     yield from _properties(schema, owner)
     for number, member in enumerate(schema.get("allOf", ()), 1):
@@ -101,9 +112,6 @@ def _rows(schema: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:
 
 
 def _properties(schema: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:
-    for name in schema.get("required", ()):
-        if name not in schema.get("properties", {}):
-            yield f"{owner}.{name}", f"`{name}` is required."
     for name, member in schema.get("properties", {}).items():
         yield f"{owner}.{name}", _words(member)
         if isinstance(member, Mapping):
@@ -115,9 +123,11 @@ def _properties(schema: Mapping[str, Any], owner: str) -> Iterator[tuple[str, st
 def _words(schema: Schema) -> str:
     if isinstance(schema, Mapping) and schema.get("description"):
         return str(schema["description"])
-    bare = (
-        {key: value for key, value in schema.items() if key != "x-requirements"}
-        if isinstance(schema, Mapping)
-        else schema
-    )
-    return json.dumps(bare, ensure_ascii=False)
+    return json.dumps(_bare(schema), ensure_ascii=False)
+
+
+def _bare(value: Any) -> Any:
+    """The schema as its author wrote it."""
+    if isinstance(value, Mapping):
+        return {key: _bare(each) for key, each in value.items() if key != "x-requirements"}
+    return [_bare(each) for each in value] if isinstance(value, list) else value

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from conformance.owners import owner_of
 from conformance.strategies.bodies import items_of, properties_of, with_property
 from conformance.strategies.boundary import Edges
 from conformance.strategies.dialect import Document, Json, Schema
@@ -15,12 +16,16 @@ DEEPEST = 3
 
 @dataclass(frozen=True)
 class Place:
-    """One property. `put` makes the base request with that value; `values` are the edges that give a valid request."""
+    """One property. `put` makes a request with that value; `values` are the edges that make a valid one.
+
+    `owner` is the id of the row that the property came from, or the nearest one around it.
+    """
 
     path: tuple[str, ...]
     schema: Schema
     put: Callable[[Json], dict[str, Json]]
     values: tuple[Json, ...]
+    owner: str = ""
 
     @property
     def name(self) -> str:
@@ -34,26 +39,31 @@ def places(document: Document, edges: Edges, base: Mapping[str, Json]) -> Iterat
         if schema is False:
             continue
 
-        def put(value: Json, name: str = name) -> dict[str, Json]:
-            return with_property(document, base, name, value)
+        start = _start(document, edges, base, name, schema)
 
-        yield from _within(document, edges, (name,), schema, base.get(name), put)
+        def put(value: Json, name: str = name, start: Mapping[str, Json] = start) -> dict[str, Json]:
+            return with_property(document, start, name, value)
+
+        yield from _within(document, edges, Place((name,), schema, put, (), owner_of(schema)), base.get(name))
 
 
-def _within(
-    document: Document,
-    edges: Edges,
-    path: tuple[str, ...],
-    schema: Schema,
-    usual: Json,
-    put: Callable[[Json], dict[str, Json]],
-) -> Iterator[Place]:
+def _start(document: Document, edges: Edges, base: Mapping[str, Json], name: str, schema: Schema) -> Mapping[str, Json]:
+    """The base, or where rules want more beside the property than it and its companions have, a body that has it."""
+    for value in edges.within(schema, name, 0):
+        for start in (base, *(body for body in edges.of(document.root) if isinstance(body, dict) and name in body)):
+            if document.accepts(document.root, with_property(document, start, name, value)):
+                return start
+    return base
+
+
+def _within(document: Document, edges: Edges, place: Place, usual: Json) -> Iterator[Place]:
+    path, schema, put = place.path, place.schema, place.put
     values = edges.within(schema, path[-1], 0)
     items = items_of(document, schema)
     fields = properties_of(document, items) or properties_of(document, schema)
     valid = [value for value in values if document.accepts(document.root, put(value))]
     # What varies inside has places of its own; here only the fewest and the most are left to try.
-    yield Place(path, schema, put, tuple([valid[0], valid[-1]] if fields and len(valid) > 2 else valid))
+    yield replace(place, values=tuple([valid[0], valid[-1]] if fields and len(valid) > 2 else valid))
     if len(path) >= DEEPEST:
         return
     sample = usual if usual is not None else next((value for value in valid if value), None)
@@ -71,4 +81,5 @@ def _within(
             # In front, so that what the request is about stays last.
             return put([changed, *others] if array else changed)
 
-        yield from _within(document, edges, (*path, name), field, item.get(name), deeper)
+        inner = Place((*path, name), field, deeper, (), owner_of(field) or place.owner)
+        yield from _within(document, edges, inner, item.get(name))

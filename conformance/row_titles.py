@@ -38,8 +38,8 @@ def accepted_title(name: str) -> str:
 def refused_title(document: Document, name: str, kind: str, group: Sequence[Broken]) -> str:
     """The title of the check that these values are refused."""
     if kind == "rule":
-        names = [f"`{key}`" for key in group[0].path]
-        return f"A request that breaks the rule on {_joined(names)} ({name.rsplit('.', 1)[-1]}) is refused."
+        names = [f"`{key}`" for key in dict.fromkeys(key for one in group for key in one.path)]
+        return f"A request that breaks the rule on {_joined(names, 'and')} ({name.rsplit('.', 1)[-1]}) is refused."
     subject = f"`{name}`" if name else "A body"
     facts: dict[str, Json] = {"multipleOf": "its step", "enum": (), "minLength": "enough", "maxLength": "the allowed"}
     for member in _at(document, name):
@@ -75,5 +75,5 @@ def _listed(values: Sequence[Json]) -> str:
     return _joined([f"`{value}`" for value in values]) or "its own"
 
 
-def _joined(words: Sequence[str]) -> str:
-    return " or ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} or {words[-1]}"
+def _joined(words: Sequence[str], last: str = "or") -> str:
+    return f" {last} ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} {last} {words[-1]}"

@@ -133,7 +133,7 @@ def _accepted(request: Request, place: Place) -> Check:
     return Check(
         id=check_id,
         title=accepted_title(place.name),
-        cites=_cites(request, owner_of(place.schema) or owner_of(request.schema)),
+        cites=_cites(request, place.owner),
         run=run,
         area="request",
         route=request.route,

@@ -79,7 +79,7 @@ class Campaign:
         self._begun = time.perf_counter_ns()
         self._epoch = 0
         self._last_started = 0.0
-        self._sent = self._done = self._spent = self._unsent = 0
+        self._sent = self._done = self._spent = self._unsent = self._dearest = 0
         self._seconds = self._cpu = 0.0
 
     def run(self) -> None:
@@ -207,8 +207,9 @@ class Campaign:
             request = self._request(number)
             if self._stop.wait(max(0.0, due - self._now())):
                 return
-            if self._spent + (len(self._streams) + 1) * self.plan.reserve > self._room:
-                self.stop(f"the token cap of {self._room:,} was reached")
+            if self._spent + (len(self._streams) + 1) * self._reserve() > self._room:
+                # What is under way is paid for, so it is read to its end.
+                self._reason = f"the cap of {self._room:,} tokens left no room for more requests"
                 return
             if len(self._streams) >= self.plan.profile.streams:
                 self._unsent += 1
@@ -233,6 +234,7 @@ class Campaign:
         reading = read_stream(self._pool, request, deadline=self.plan.profile.deadline)
         self._done += 1
         self._spent += self._cost(reading)
+        self._dearest = max(self._dearest, reading.prompt_tokens or 0)
         if due is None:
             self._warmed.append(reading)
             return
@@ -247,6 +249,13 @@ class Campaign:
             seed=self._seed, number=number, prompt_tokens=row.prompt_tokens, max_tokens=row.max_tokens
         )
         return self._target.request(body)
+
+    def _reserve(self) -> int:
+        """The most that one request more may cost, as far as the endpoint's own counts have shown."""
+        row = self.plan.profile
+        # Prompts are of one length in words; what they cost differs by a few tokens.
+        prompt = self._dearest + self._dearest // 4 + 4 if self._dearest else most_tokens(row.prompt_tokens)
+        return prompt + row.max_tokens
 
     def _cost(self, reading: Reading) -> int:
         """The tokens that a request has cost: what the endpoint says, or else what it may have charged."""

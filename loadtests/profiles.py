@@ -22,8 +22,8 @@ class Profile:
 
     `rate` is in requests per second, `duration`, `deadline` (for one request) and `drain` (for those still under way
     when the last was sent) in seconds, `prompt_tokens` approximate. `warmup` requests go ahead of the schedule and
-    count in no figure; `streams` is the most that may be open at once; `token_cap` the most tokens that the run may
-    cost (0: what the plan says).
+    count in no figure; `streams` is the most that may be open at once; `token_cap` the tokens after which nothing
+    more is sent (0: the upper bound of the plan).
     """
 
     name: str
@@ -71,17 +71,17 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {"route": ROUTES, "arrivals": tuple(AR
 
 @dataclass(frozen=True)
 class Plan:
-    """A profile made exact. `tokens` is an upper bound, warm-up included; `seconds` the time until the last is sent."""
+    """A profile made exact.
+
+    `requests` and `tokens`, an upper bound, include the warm-up; `likely` is what the run costs where a word is a token;
+    `seconds` is the time until the last request is sent.
+    """
 
     profile: Profile
     requests: int
     tokens: int
+    likely: int
     seconds: float
-
-    @property
-    def reserve(self) -> int:
-        """The most tokens that one request may cost."""
-        return most_tokens(self.profile.prompt_tokens) + self.profile.max_tokens
 
     @property
     def scheduled(self) -> int:
@@ -94,13 +94,14 @@ class Plan:
 
     def to_record(self) -> dict[str, Any]:
         """The plan as a JSON object for the log."""
-        return {**asdict(self.profile), "requests": self.requests, "tokens": self.tokens, "seconds": self.seconds}
+        own = {name: getattr(self, name) for name in ("requests", "tokens", "likely", "seconds")}
+        return {**asdict(self.profile), **own}
 
     def __str__(self) -> str:
         row = self.profile
         return (
             f"{row.name}: {self.requests:,} {row.route} requests ({self.scheduled:,} at {row.rate:g} per second, "
-            f"{row.warmup} to warm up), at most {self.tokens:,} tokens, {self.seconds:.0f} s "
+            f"{row.warmup} to warm up), about {self.likely:,} and at most {self.tokens:,} tokens, {self.seconds:.0f} s "
             f"and up to {row.drain:.0f} s for the last answers"
         )
 
@@ -115,7 +116,7 @@ def profile(name: str) -> Profile:
 def plan(row: Profile, overrides: Mapping[str, Any] | None = None) -> Plan:
     """What a run of that profile does, with the user's changes (those that are None are ignored).
 
-    Raises `PlanError` for an unknown or senseless value and for a plan that could cost more than its token cap.
+    Raises `PlanError` for an unknown or senseless value and for a plan that is likely to cost more than its cap.
     """
     known = {field.name for field in fields(Profile)} - {"name", "title"}
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
@@ -129,12 +130,13 @@ def plan(row: Profile, overrides: Mapping[str, Any] | None = None) -> Plan:
     scheduled = max(1, math.floor(round(changed.rate * changed.duration, 6)))
     requests = scheduled + changed.warmup
     tokens = requests * (most_tokens(changed.prompt_tokens) + changed.max_tokens)
-    if 0 < changed.token_cap < tokens:
+    likely = requests * (changed.prompt_tokens + changed.max_tokens)
+    if 0 < changed.token_cap < likely:
         raise PlanError(
-            f"{requests:,} requests could cost {tokens:,} tokens and the cap is {changed.token_cap:,}: "
+            f"{requests:,} requests are likely to cost {likely:,} tokens and the cap is {changed.token_cap:,}: "
             "lower the rate, the duration or max_tokens, or raise the cap"
         )
-    return Plan(changed, requests, tokens, scheduled / changed.rate)
+    return Plan(changed, requests, tokens, likely, scheduled / changed.rate)
 
 
 def _checked(key: str, value: Any) -> Any:

@@ -17,8 +17,11 @@ WORDS = tuple(
     """.split()  # noqa: SIM905 - words in quotes, one a line, would fill three pages
 )
 
-# The words around the random ones, and what a chat template adds, in tokens.
-FRAME_TOKENS = 24
+_FRAME = "{}. Write a short story in which these words occur."
+_FRAME_TOKENS = 12
+# What the longest chat templates known add, with room to spare.
+_TEMPLATE_TOKENS = 64
+_LONGEST = 1 + max(map(len, WORDS))
 
 
 def prompt(seed: int, number: int, tokens: int) -> str:
@@ -29,10 +32,15 @@ def prompt(seed: int, number: int, tokens: int) -> str:
     draw = random.Random(f"prompt:{seed}:{number}")  # noqa: S311 - a prompt is no secret
     size = len(WORDS)
     words = [WORDS[(number // size**place) % size] for place in range(3)]
-    words += [draw.choice(WORDS) for _ in range(max(1, tokens - len(words) - FRAME_TOKENS // 2))]
-    return f"{' '.join(words).capitalize()}. Write a short story in which these words occur."
+    words += [draw.choice(WORDS) for _ in range(_length(tokens) - len(words))]
+    return _FRAME.format(" ".join(words).capitalize())
 
 
 def most_tokens(tokens: int) -> int:
-    """An upper bound of what a prompt of about `tokens` tokens costs, whatever the tokenizer of the endpoint."""
-    return 2 * max(4, tokens) + 2 * FRAME_TOKENS
+    """An upper bound of what a prompt of about `tokens` tokens costs: no tokenizer makes more of them than bytes."""
+    return _length(tokens) * _LONGEST + len(_FRAME) + _TEMPLATE_TOKENS
+
+
+def _length(tokens: int) -> int:
+    """How many words are chosen."""
+    return max(4, tokens - _FRAME_TOKENS)

@@ -111,7 +111,7 @@ class Tally:
         finish = _FINISH.search(payload)
         if finish is not None:
             self.finish = finish.group(1).decode("ascii")
-        if _USAGE.search(payload) is not None:
+        if b'"usage"' in payload and _USAGE.search(payload) is not None:
             self._usage = payload
         # The first content is what users wait for, so it is parsed; anything unusual is parsed as well.
         if (not self.times if content else finish is None) or b'"error"' in payload or not payload.endswith(b"}"):

@@ -23,7 +23,7 @@ OUTCOMES = (
     "ok", "429", "4xx", "5xx", "refused", "reset", "timeout", "cut", "sse-error", "malformed", "too-large", "abandoned",
 )  # fmt: skip
 
-_RECEIVE = 1 << 16
+_RECEIVE = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True)

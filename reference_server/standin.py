@@ -188,8 +188,9 @@ async def _watched(receive: asgi.Receive) -> AsyncIterator[_Pace]:
 
 
 async def _disconnection(receive: asgi.Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    if (await receive())["type"] != "http.disconnect":
+        # Nothing else may come after the body; a server that sends it anyway tells no disconnection.
+        await asyncio.Event().wait()
 
 
 async def _done(order: Order, pace: _Pace) -> tuple[Completion, ...] | None:

@@ -92,7 +92,7 @@ class Judge:
                 repairs.append((error, False))
             else:
                 return {}, _fault(error, trail)
-        return self._repaired(body, repairs), None
+        return self._repaired(body, repairs, lenient), None
 
     def _forgiven(self, error: ValidationError, trail: list[Step], forgets: frozenset[Pair], body: Json) -> bool:
         if not forgets:
@@ -108,7 +108,7 @@ class Judge:
             for branch in branches.values()
         )
 
-    def _repaired(self, body: Json, repairs: list[tuple[ValidationError, bool]]) -> dict[str, Json]:
+    def _repaired(self, body: Json, repairs: list[tuple[ValidationError, bool]], lenient: bool) -> dict[str, Json]:
         """A copy of the body that a server can answer, whatever was wrong with it."""
         if not repairs:
             return dict(body)
@@ -116,32 +116,35 @@ class Judge:
             return dict(self._example)
         fixed: dict[str, Json] = deepcopy(body)
         for error, excused in repairs:
-            self._repair(fixed, error, excused)
+            if excused:
+                _understand(fixed, error)
+            else:
+                self._repair(fixed, error)
         for _ in range(_ROUNDS):
-            # What a repair uncovers (a property that is missing now) is repaired in its turn; a rule is left broken.
+            # What a repair uncovers (a property that is missing now) is repaired in its turn.
             errors = [
-                e for e in islice(self._validator.iter_errors(fixed), _MOST_ERRORS) if "allOf" not in e.schema_path
+                error
+                for error in islice(self._validator.iter_errors(fixed), _MOST_ERRORS)
+                if "allOf" not in error.absolute_schema_path
+                and not _excused(error, list(self._trail(error, fixed)), fixed, lenient)
             ]
             if not errors:
                 break
             for error in errors:
-                self._repair(fixed, error, excused=False)
+                self._repair(fixed, error)
         return fixed
 
-    def _repair(self, body: dict[str, Json], error: ValidationError, excused: bool) -> None:
+    def _repair(self, body: dict[str, Json], error: ValidationError) -> None:
+        """Take away what is wrong; a broken rule stays broken, since each of its parameters is right by itself."""
         path = list(error.absolute_path)
         if "allOf" in error.absolute_schema_path:
             return
         if error.validator == "required":
             self._fill(body, path, _wanted(error))
         elif error.validator == "additionalProperties":
-            schema: Any = error.schema
-            holder = _at(body, path)
-            for name in set(holder) - set(schema.get("properties", {})):
-                del holder[name]
+            _trim(_at(body, path), error.schema)
         elif path:
-            value = _coerced(_at(body, path), error.schema) if excused and len(path) == 1 else None
-            _replace(body, path, value)
+            _replace(body, path, None)
 
     def _fill(self, body: dict[str, Json], path: list[str | int], names: tuple[str, ...]) -> None:
         """Take what is missing from the example."""
@@ -154,14 +157,14 @@ class Judge:
         """The schemas from the root to the error, each with the value that it judged."""
         schema: Any = self._schema
         value, places = body, list(error.absolute_path)
-        steps = list(error.absolute_schema_path)
         previous = ""
-        for at, step in enumerate(steps):
-            if step == "if" and at + 1 < len(steps) and steps[at + 1] in ("then", "else"):
-                continue
+        for step in error.absolute_schema_path:
+            # A reference leaves no trace in the path.
+            while isinstance(schema, Mapping) and step not in schema and "$ref" in schema:
+                schema = _resolved(self._schema, schema["$ref"])
             if isinstance(schema, Mapping) and previous != "properties" and isinstance(step, str):
                 yield Step(schema, step, value)
-            schema = _resolved(self._schema, schema[step]) if step == "$ref" else schema[step]
+            schema = schema[step]
             if places and (previous in ("properties", "prefixItems") or step in ("items", "additionalProperties")):
                 value = value[places.pop(0)]
             # A property may be named like a keyword, so a name is never taken for one.
@@ -252,6 +255,24 @@ def _coerced(value: Json, schema: Any) -> Json:
     if "string" in kinds and isinstance(value, list):
         return "".join(part for part in value if isinstance(part, str)) or None
     return None
+
+
+def _understand(body: dict[str, Json], error: ValidationError) -> None:
+    """Read an unjudged value as it was meant: a null as nothing, a text as the number that it spells."""
+    path = list(error.absolute_path)
+    value = _at(body, path)
+    if error.validator == "additionalProperties":
+        _trim(value, error.schema)
+    elif path and value is None:
+        _replace(body, path, None)
+    elif len(path) == 1 and (meant := _coerced(value, error.schema)) is not None:
+        _replace(body, path, meant)
+
+
+def _trim(holder: dict[str, Json], schema: Any) -> None:
+    """Take away the properties that the schema does not know."""
+    for name in set(holder) - set(schema.get("properties", {})):
+        del holder[name]
 
 
 def _replace(body: Json, path: list[str | int], value: Json) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from conformance.wire.curl import curl_line
 from conformance.wire.exchange import Exchange
 from reports.model import Outcome, Run
-from reports.visible import excerpt, visible
+from reports.visible import excerpt, one_line, visible
 
 # Headers that say nothing about a contract, and would push those that do out of sight.
 _DULL = frozenset({"accept-encoding", "connection", "content-length", "date", "host", "server", "user-agent"})
@@ -79,8 +79,8 @@ def _answer_head(exchange: Exchange) -> str:
 
 
 def _head(first: str, headers: tuple[tuple[str, str], ...]) -> str:
-    shown = [f"{name}: {excerpt(value, 200)}" for name, value in headers if name.lower() not in _DULL]
-    return visible("\n".join([excerpt(first, 300), *shown[:20]]))
+    shown = [f"{one_line(name, 80)}: {one_line(value, 200)}" for name, value in headers if name.lower() not in _DULL]
+    return "\n".join([one_line(first, 300), *shown[:20]])
 
 
 def _body(body: bytes, most: int, laid_out: bool) -> str:

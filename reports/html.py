@@ -41,7 +41,7 @@ def render(run: Run, verdict: Verdict) -> str:
             with_evidence=_WITH_EVIDENCE,
             open_at_first=_OPEN_AT_FIRST,
             bar=_bar(verdict),
-            open_outcomes=_open(run),
+            unjudged=view.unjudged(run),
             passed=[outcome for outcome in run.outcomes if outcome.status == "pass"],
             coverage_counts=view.coverage_counts(verdict.coverage),
             chapters=view.chapters(verdict.coverage),
@@ -78,10 +78,3 @@ def _bar(verdict: Verdict) -> list[tuple[str, int, float]]:
     """The counts as parts of a bar: name, count, share in percent."""
     total = sum(verdict.counts.values())
     return [(name, count, round(100 * count / total, 3)) for name, count in verdict.counts.items() if count]
-
-
-def _open(run: Run) -> list[tuple[str, list[Any]]]:
-    """What was neither passed nor failed, by status."""
-    titles = {"error": "Errors of Seatrial", "inconclusive": "Inconclusive", "blocked": "Blocked", "skip": "Skipped"}
-    found = [(title, [one for one in run.outcomes if one.status == status]) for status, title in titles.items()]
-    return [(title, outcomes) for title, outcomes in found if outcomes]

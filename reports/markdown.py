@@ -29,7 +29,7 @@ def render(run: Run, verdict: Verdict) -> str:
     page.add(_head(run, verdict))
     for grade in view.GRADE_TITLES:
         _findings(page, verdict, grade)
-    for block in (_open(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
+    for block in (_unjudged(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
         page.add(block, most=_FOR_TABLES)
     for finding in verdict.graded("fail"):
         page.add(_details(run, finding), most=MAX_BYTES - 512)
@@ -139,18 +139,19 @@ def _details(run: Run, finding: Finding) -> str:
     return "\n".join([*lines, "</details>"])
 
 
-def _open(run: Run) -> str:
+def _unjudged(run: Run) -> str:
+    found = view.unjudged(run)
     rows = [
-        f"| {code(outcome.check)} | {outcome.status} | {escaped(outcome.message, 160)} |"
-        for status in ("error", "inconclusive", "blocked", "skip")
-        for outcome in run.outcomes
-        if outcome.status == status
+        f"| {title} | {escaped(reason, 160)} | {', '.join(code(check) for check in checks[:6])}"
+        f"{f' and {len(checks) - 6} more' if len(checks) > 6 else ''} |"
+        for title, _, reasons in found
+        for reason, checks in reasons
     ]
     if not rows:
         return ""
     more = [f"| and {len(rows) - 30} more | | |"] if len(rows) > 30 else []
-    head = _table_head(["check", "state", "reason"])
-    return "\n".join([f"### Not judged ({len(rows)})", "", *head, *rows[:30], *more])
+    title = f"### Not judged ({sum(count for _, count, _ in found)})"
+    return "\n".join([title, "", *_table_head(["state", "reason", "checks"]), *rows[:30], *more])
 
 
 def _coverage(verdict: Verdict) -> str:

@@ -95,6 +95,12 @@ class Load:
         return sum(self.counts.values())
 
     @property
+    def planned(self) -> int:
+        """How many requests the plan meant to send on schedule, without its warm-up; 0 when it does not say."""
+        requests, warmup = self.plan.get("requests"), self.plan.get("warmup", 0)
+        return max(0, requests - warmup) if isinstance(requests, int) and isinstance(warmup, int) else 0
+
+    @property
     def generated(self) -> int:
         """How many tokens went in and came out."""
         return self.tokens.get("prompt", 0) + self.tokens.get("completion", 0)

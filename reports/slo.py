@@ -155,8 +155,7 @@ def _at_most(name: str, limit: float, load: Load) -> SloResult:
 
 
 def _at_least(limit: float, load: Load) -> SloResult:
-    planned = load.plan.get("requests")
-    total = planned if isinstance(planned, int) and not isinstance(planned, bool) and planned > 0 else load.requests
+    total = load.planned or load.requests
     hits = min(load.counts.get("ok", 0), total)
     low, high = rate_bounds(hits, total)
     if limit == 1:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reports import view
 from reports.evidence import evidence
-from reports.judge import Finding, Verdict
+from reports.judge import Finding, Verdict, listed
 from reports.loads import LoadSummary
 from reports.model import Run
 from reports.visible import one_line, visible
@@ -21,6 +21,7 @@ WIDTH = 100
 # With more findings than this, the rest is listed without its evidence: the HTML report has it.
 _FULL = {"fail": 20, "warn": 5}
 _EXCERPT = 700
+_REASONS = 20
 _STYLES = {"conforms": "bold green", "does-not-conform": "bold red", "could-not-judge": "bold yellow"}
 _GRADE_STYLES = {"fail": "bold red", "warn": "bold yellow", "note": "bold", "waived": "bold"}
 
@@ -43,7 +44,7 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = WID
     _head(console, run, verdict)
     for grade in view.GRADE_TITLES:
         _findings(console, run, verdict, grade)
-    _open(console, run)
+    _unjudged(console, run)
     _coverage(console, verdict)
     _readings(console, verdict)
     for load in verdict.loads:
@@ -111,23 +112,14 @@ def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> No
     console.print()
 
 
-def _open(console: Console, run: Run) -> None:
-    """What was neither passed nor failed, so that nobody takes it for passed."""
-    for status, title in (
-        ("error", "Errors of Seatrial"),
-        ("inconclusive", "Inconclusive"),
-        ("blocked", "Blocked"),
-        ("skip", "Skipped"),
-    ):
-        outcomes = [outcome for outcome in run.outcomes if outcome.status == status]
-        if not outcomes:
-            continue
-        _title(console, f"{title} ({len(outcomes)})")
-        for outcome in outcomes[:20]:
-            hint = f" [{one_line(outcome.hint)}]" if outcome.hint else ""
-            _item(console, f"{one_line(outcome.check)}: {one_line(outcome.message)}{hint}")
-        if len(outcomes) > 20:
-            _item(console, f"and {len(outcomes) - 20} more")
+def _unjudged(console: Console, run: Run) -> None:
+    """What neither passed nor failed, so that nobody takes it for passed."""
+    for title, count, reasons in view.unjudged(run):
+        _title(console, f"{title} ({count})")
+        for reason, checks in reasons[:_REASONS]:
+            console.print(Text(f"- {one_line(reason)}: {one_line(listed(checks, 6), 1000)}"), soft_wrap=True)
+        if len(reasons) > _REASONS:
+            _item(console, f"and for {len(reasons) - _REASONS} more reasons")
 
 
 def _coverage(console: Console, verdict: Verdict) -> None:

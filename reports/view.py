@@ -23,6 +23,12 @@ GRADE_TITLES: Mapping[str, str] = {
     "note": "Noted",
     "waived": "Waived",
 }
+_UNJUDGED: Mapping[str, str] = {
+    "error": "Errors of Seatrial",
+    "inconclusive": "Inconclusive",
+    "blocked": "Blocked",
+    "skip": "Skipped",
+}
 # Counted even when zero: a report without these two would leave the reader guessing.
 _ALWAYS = ("passed", "failed")
 
@@ -35,6 +41,20 @@ def counts_line(verdict: Verdict) -> str:
 def shown_counts(verdict: Verdict) -> list[tuple[str, int]]:
     """Name and number of what a report counts."""
     return [(name, count) for name, count in verdict.counts.items() if count or name in _ALWAYS]
+
+
+def unjudged(run: Run) -> list[tuple[str, int, list[tuple[str, list[str]]]]]:
+    """What neither passed nor failed: a title, how many checks, and for each reason its checks."""
+    found = []
+    for status, title in _UNJUDGED.items():
+        outcomes = [outcome for outcome in run.outcomes if outcome.status == status]
+        by_reason: dict[str, list[str]] = {}
+        for outcome in outcomes:
+            hint = f" ({outcome.hint})" if outcome.hint else ""
+            by_reason.setdefault(f"{outcome.message}{hint}", []).append(outcome.check)
+        if outcomes:
+            found.append((title, len(outcomes), list(by_reason.items())))
+    return found
 
 
 def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:

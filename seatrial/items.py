@@ -19,7 +19,7 @@ from reports.evidence import evidence
 from reports.judge import Finding, judge
 from reports.log import LogError, LogWriter
 from reports.model import Outcome, Run
-from reports.visible import visible
+from reports.visible import one_line, visible
 from seatrial.errors import CONFORMS, NO_JUDGEMENT, UserError
 from seatrial.options import Asked, Options, Plan, planned, resolve
 from seatrial.plugin import TRIAL
@@ -79,15 +79,16 @@ class Trial:
 
     def told(self, finding: Finding) -> str:
         """A failure as text: what is wrong, the requirement's own words, and the request to send again."""
-        lines = [f"{finding.outcome.check}: {finding.outcome.title}", "", visible(finding.outcome.message)]
-        if finding.outcome.hint:
-            lines.append(visible(finding.outcome.hint))
+        outcome = finding.outcome
+        # pytest's short summary shows the first line alone.
+        lines = [one_line(outcome.message), "", f"{outcome.check}: {outcome.title}"]
+        lines += [visible(outcome.hint)] if outcome.hint else []
         row = finding.requirement
         if row is not None:
             place = f"{row.source}, line {row.line}" if row.line else row.source
-            lines += ["", f"{row.level} {row.id}: “{row.quote}” ({place})"]
-        for one in self._evidence(finding.outcome)[:1]:
-            lines += ["", one.request, "", one.answer, "", one.curl]
+            lines.append(f"{row.level} {row.id}: “{row.quote}” ({place})")
+        for one in self._evidence(outcome)[:1]:
+            lines += ["", one.curl, "", one.request, "", one.answer]
         return "\n".join(lines)
 
     def why_ended(self) -> str:

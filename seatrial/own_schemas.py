@@ -41,7 +41,7 @@ def _split(argument: str) -> tuple[Route | None, Path]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        schema = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except OSError as error:
         raise UserError(f"cannot read the schema {path}: {error.strerror or error}; check the name") from None
     except UnicodeDecodeError:
@@ -53,6 +53,10 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(schema, dict):
         raise UserError(f"{path} is no JSON Schema of a request: it is to be an object with `properties`")
     return schema
+
+
+def _refuse(token: str) -> Any:
+    raise json.JSONDecodeError(f"{token} is no number of JSON", token, 0)
 
 
 def _route(path: Path, schema: Mapping[str, Any]) -> Route:

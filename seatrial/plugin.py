@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    pass
+    from seatrial.items import Trial
 
 _PACKAGE = "conformance"
 # Common words: a project may use them for options of its own, so they are only taken when an endpoint is named.
@@ -42,7 +42,7 @@ _COMMON: tuple[tuple[str, dict[str, Any]], ...] = (
 # These are pytest's own, another plugin's, or too easily so: they have the long name only.
 _LONG_ONLY = frozenset({"timeout", "seed", "log", "force", "no-shrink", "config", "gate"})
 
-TRIAL = pytest.StashKey["Trial"]()
+TRIAL: pytest.StashKey[Trial] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

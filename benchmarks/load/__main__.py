@@ -1,8 +1,8 @@
 """Compares reported TTFT and ITL with what the server knows that it did: `python -m benchmarks.load --server PATH`.
 
-PATH is a calibrated server: it takes --port, --ttft-ms, --itl-ms, --tokens, --log-tokens and --log FILE, and logs for each
-request, as CSV with a head, when it came (t_req_ns), its true ttft_ms and the true times of its tokens (offsets_us,
-separated by semicolons). Without PATH the stand-in serves, whose times are only known as they were ordered.
+PATH is a calibrated server: it takes --port, --ttft-ms, --itl-ms, --tokens, --log-tokens and --log FILE, and logs for
+each request, as CSV with a head, when it came (t_req_ns), its true ttft_ms and the true times of its tokens
+(offsets_us, separated by semicolons). Without PATH the stand-in serves, whose times are only known as they were ordered.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -183,4 +182,4 @@ def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -40,8 +40,11 @@ def wanted(api: Api, count: int) -> dict[str, Any]:
 
 
 def tokens(api: Api, exchange: Exchange) -> list[TokenLogprob]:
-    """The tokens of the first choice."""
-    return tokens_of(api.choices(exchange)[0], exchange)
+    """The tokens of the first choice; `Inconclusive` when the answer ended before its first token."""
+    found = tokens_of(api.choices(exchange)[0], exchange)
+    if not found:
+        raise Inconclusive("the answer is empty, so there are no log probabilities to look at")
+    return found
 
 
 @check("logprobs.count", cites=[".request.logprobs.count"], needs=[".answers"], settles=["erratum.logprobs-layout"])

@@ -11,7 +11,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Declaration, Skip, check, expect
 from conformance.checks.basics import REFUSED, plain
-from conformance.checks.stopping import EOS_PROMPTS
+from conformance.checks.stopping import ENDINGS
 from conformance.checks.streaming import choices as streamed_choices
 from conformance.checks.streaming import chunks, greedy_stream
 from conformance.wire.answer import Answer
@@ -306,11 +306,13 @@ def ignore_eos_may_be_absent(api: Api) -> None:
     elif _ends_by_itself(api, ignore_eos=False):
         api.reading("erratum.ignore_eos-default", "on")
     else:
-        raise Skip("no answer ended by itself within 48 tokens, so the default did not show")
+        raise Skip("no answer ended by itself within 64 tokens, so the default did not show")
 
 
 def _ends_by_itself(api: Api, **params: Any) -> bool:
-    answers = (api.answer(**api.prompt(text), temperature=1, max_tokens=48, **params) for text in EOS_PROMPTS)
+    # Asked one by one and no further than needed: mostly the first or second answer shows it.
+    prompts = (f"{ending} {again}" for again in ("", "And then", "So") for ending in ENDINGS)
+    answers = (api.answer(**api.prompt(text), temperature=1, max_tokens=64, **params) for text in prompts)
     return any(api.choices(exchange)[0].get("finish_reason") == "stop" for exchange in answers)
 
 

@@ -100,8 +100,10 @@ def best_of_is_the_likeliest(api: Api) -> None:
         best, others = api.ask(best_of=6, **params), api.ask(n=6, **params)
         if best.status != 200 or others.status != 200:
             raise Inconclusive(f"without log probabilities (status {best.status}) candidates cannot be compared")
-        middle = statistics.median(_means(api, others))
-        likelihood = _means(api, best)[0]
+        means, chosen = _means(api, others), _means(api, best)
+        if not means or not chosen:
+            continue
+        middle, likelihood = statistics.median(means), chosen[0]
         above, below = above + (likelihood > middle), below + (likelihood < middle)
         evidence += [others, best]
     if below >= 8:
@@ -121,9 +123,9 @@ def returns_an_unlikely_one(ask: Ask) -> Ask:
 
 
 def _means(api: Api, exchange: Exchange) -> list[float]:
-    """The mean log probability per token of each choice."""
+    """The mean log probability per token of each choice that has tokens."""
     every = [tokens_of(choice, exchange) for choice in api.choices(exchange)]
-    return [statistics.fmean(token.logprob for token in tokens) for tokens in every]
+    return [statistics.fmean(token.logprob for token in tokens) for tokens in every if tokens]
 
 
 @check("best_of.exceeds-n", cites=[".rule.best_of_exceeds_n"], needs=[".answers"], settles=["erratum.best_of-equals-n"])

@@ -11,7 +11,7 @@ from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
 PROMPT = "The old captain said that the sea"
-EOS_PROMPTS = ("The end.", "Goodbye.", "The ship came home.")
+ENDINGS = ("The end.", "Goodbye.", "The ship came home.")
 
 
 def greedy(api: Api) -> Exchange:
@@ -96,7 +96,7 @@ def goes_on_after_a_stop(answer: Answer) -> Answer:
 @check("ignore-eos.continues", cites=[".request.ignore_eos.continues"], needs=[".answers"])
 def ignore_eos_continues(api: Api) -> None:
     """With `ignore_eos` true an answer ends at `max_tokens` and nowhere else."""
-    for prompt in EOS_PROMPTS:
+    for prompt in ENDINGS:
         exchange = api.answer(**api.prompt(prompt), ignore_eos=True, max_tokens=48, temperature=1)
         reason = api.choices(exchange)[0].get("finish_reason")
         counted = api.usage(exchange)["completion_tokens"]

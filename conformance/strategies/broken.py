@@ -25,11 +25,11 @@ KINDS: Mapping[str, str] = {
     "minimum": "below", "exclusiveMinimum": "below", "maximum": "above", "exclusiveMaximum": "above",
     "multipleOf": "multiple", "type": "type", "required": "missing", "enum": "enum", "const": "const",
     "minLength": "too-short", "maxLength": "too-long", "pattern": "pattern", "minItems": "too-few",
-    "maxItems": "too-many", "uniqueItems": "repeated", "items": "items", "prefixItems": "items",
+    "maxItems": "too-many", "uniqueItems": "repeated",
     "additionalProperties": "extra", "patternProperties": "extra", "minProperties": "too-few",
     "maxProperties": "too-many", "dependentRequired": "missing",
 }  # fmt: skip
-MOST_COMBINATIONS = 400
+MOST_COMBINATIONS = 150
 PER_RULE = 3
 
 
@@ -120,7 +120,7 @@ def verified(document: Document, candidate: Candidate) -> Broken | None:
     if len({(fault.keyword, fault.requirement, fault.pointer) for fault in faults}) != 1:
         return None
     fault = faults[0]
-    kind = candidate.kind if candidate.kind == "items" else KINDS.get(fault.keyword, candidate.kind)
+    kind = candidate.kind if candidate.kind in ("items", "rule") else KINDS.get(fault.keyword, candidate.kind)
     return Broken(
         candidate.value, fault.keyword, fault.pointer, fault.requirement, kind, candidate.path, candidate.culprit
     )
@@ -149,7 +149,7 @@ def _breaks(edges: Edges, schema: Schema, base: Json, path: tuple[str, ...], dep
     if depth > edges.caps.nesting + 3:
         return
     for way in alternatives(edges.document, schema)[:8]:
-        for kind, value in culprits(way, base):
+        for kind, value in culprits(way, _longest(edges, schema, path, base) if way.prefix else base):
             yield Candidate(kind, value, path, value)
     if isinstance(schema, Mapping) and "not" in schema:
         for value in edges.of(schema["not"]):
@@ -158,31 +158,35 @@ def _breaks(edges: Edges, schema: Schema, base: Json, path: tuple[str, ...], dep
     yield from _item_breaks(edges, schema, base, path, depth)
 
 
+def _longest(edges: Edges, schema: Schema, path: tuple[str, ...], base: Json) -> Json:
+    """The longest array among the edges, so that each of its places can be broken."""
+    arrays = [value for value in edges.within(schema, path[-1] if path else "", 0) if isinstance(value, list)]
+    return max(arrays, key=len, default=base)
+
+
 def _property_breaks(
     edges: Edges, schema: Schema, base: Json, path: tuple[str, ...], depth: int
 ) -> Iterator[Candidate]:
     stated = properties_of(edges.document, schema)
-    if not stated:
-        return
-    objects = (
-        [base]
-        if isinstance(base, dict)
-        else [value for value in edges.within(schema, "", 0) if isinstance(value, dict)]
-    )
+    objects = [base] if isinstance(base, dict) else []
+    objects += [value for value in edges.within(schema, "", 0) if isinstance(value, dict)]
     for whole in objects[:1]:
-        for name in stated:
-            if name in whole:
-                yield Candidate(
-                    "missing", {key: value for key, value in whole.items() if key != name}, (*path, name), ...
-                )
+        if any("maxProperties" in member for member in in_place(edges.document, schema)):
+            full = {name: value for name, member in stated.items() for value in edges.within(member, name, 0)[:1]}
+            yield Candidate("too-many", {**full, **whole}, path, full)
+        for name in whole:
+            rest = {key: value for key, value in whole.items() if key != name}
+            yield Candidate("missing", rest, (*path, name), ...)
         for name, member in stated.items():
             if member is False:
                 yield Candidate("extra", {**whole, name: "a"}, (*path, name), "a")
                 continue
             inner = whole[name] if name in whole else next(iter(edges.within(member, name, 0)), None)
             beside = {**whole, **companions(edges.document, member)}
+            # Where a rule wants more beside the property than its companions, an edge of the whole has it.
+            others = [value for value in objects[1:] if name in value] if name not in whole else []
             for candidate in _breaks(edges, member, inner, (*path, name), depth + 1):
-                for company in (beside, whole) if len(beside) > len(whole) else (whole,):
+                for company in (beside, whole, *others[:1]):
                     body = {**company, name: candidate.value}
                     yield Candidate(candidate.kind, body, candidate.path, candidate.culprit)
 

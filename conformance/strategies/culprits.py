@@ -5,6 +5,7 @@ Law: nothing here is judged; what a value breaks is for the validator to say.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
@@ -31,16 +32,17 @@ LONGEST = 20_000
 
 def culprits(plain: Plain, base: Json) -> Iterator[tuple[str, Json]]:
     """Values meant to break one of the schema's own keywords, with the word for what is wrong."""
-    kinds = plain.kinds()
-    if plain.types is not None or plain.enum is not None:
-        stated = plain.types or frozenset()
-        for kind in [kind for kind in kinds if kind != "null"] or ["null"]:
-            yield from (("type", value) for value in WRONG[kind] if not _could_be(value, stated | _single(plain)))
-    if "integer" in kinds and "number" not in kinds:
-        yield "type", 1.5 + int(plain.low[0] if plain.low else 0)
     if plain.enum is not None:
         word = "const" if len(plain.enum) == 1 else "enum"
         yield from ((word, value) for value in _unlike(plain.enum))
+        return
+    kinds = plain.kinds()
+    if plain.types is not None:
+        for kind in [kind for kind in kinds if kind != "null"] or ["null"]:
+            yield from (("type", value) for value in WRONG[kind] if not _could_be(value, plain.types | _single(plain)))
+    if "integer" in kinds and "number" not in kinds:
+        low, high = numbers.span(plain, None)
+        yield "type", math.floor(low) + 0.5 if math.floor(low) + 0.5 >= low else math.ceil(high) - 0.5
     if "integer" in kinds or "number" in kinds:
         yield from numbers.beyond(plain, whole="number" not in kinds)
     if "string" in kinds:
@@ -105,7 +107,8 @@ def _bad_objects(plain: Plain, base: Json) -> Iterator[tuple[str, Json]]:
         yield "too-few", dict(islice(whole.items(), plain.min_properties - 1))
         yield "too-few", {}
     if plain.max_properties is not None:
-        more = {f"extra_{number}": "a" for number in range(plain.max_properties + 1)}
+        filler = _simplest(plain.others if plain.others is not None else True)
+        more = {f"extra_{number}": filler for number in range(plain.max_properties + 1)}
         yield "too-many", dict(islice({**whole, **more}.items(), max(plain.max_properties + 1, len(whole))))
 
 

@@ -111,9 +111,11 @@ class Document:
 
     def _fault(self, error: ValidationError, value: Json) -> Fault:
         """Walk from the root along the error's path, remembering whose keyword was passed last."""
-        keyword, requirement, unjudged = str(error.validator), "", False
         places: list[Any] = list(error.absolute_path)
         path = list(error.absolute_schema_path)
+        # What the schema `false` refuses is refused by the keyword that holds it.
+        keyword = str(error.validator or next((step for step in reversed(path) if step in DEEPER), "false"))
+        requirement, unjudged = "", False
         node: Any = self.root
         at = value
         while path and isinstance(node, Mapping):

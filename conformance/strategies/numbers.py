@@ -60,11 +60,14 @@ def beyond(plain: Plain, *, whole: bool) -> list[tuple[str, Json]]:
     if plain.low is not None:
         bound, excluded = plain.low
         near = [bound] if excluded else []
-        found += [("below", _tidy(number)) for number in (*near, *(bound - times * distance for times in AWAY))]
+        # From the nearest multiple, where there are multiples, so that nothing else is wrong with the number.
+        start = _multiple(math.ceil(bound / distance), distance) if plain.multiples else bound
+        found += [("below", _tidy(number)) for number in (*near, *(start - times * distance for times in AWAY))]
     if plain.high is not None:
         bound, excluded = plain.high
         near = [bound] if excluded else []
-        found += [("above", _tidy(number)) for number in (*near, *(bound + times * distance for times in AWAY))]
+        start = _multiple(math.floor(bound / distance), distance) if plain.multiples else bound
+        found += [("above", _tidy(number)) for number in (*near, *(start + times * distance for times in AWAY))]
     if plain.multiples:
         middle = _multiple(math.ceil(low / distance), distance)
         for offset in (1,) if whole else (distance / 2, distance / 3):

@@ -108,11 +108,7 @@ def _groups(document: Document, schema: Mapping[str, Any], within: tuple[str, ..
         return found if exact else [replace(way, exact=False) for way in found]
 
     if "$ref" in schema:
-        reference = schema["$ref"]
-        if reference in within:
-            raise SchemaFault(f"$ref {reference!r} leads to itself without a property or an item between")
-        target = alternatives(document, document.resolve(reference), (*within, reference))
-        yield [replace(way, recursive=True) for way in target] if reference in document.recursive else target
+        yield _referred(document, schema["$ref"], within)
     for member in schema.get("allOf", ()):
         if not _is_rule(member):
             yield ways(member)
@@ -125,6 +121,13 @@ def _groups(document: Document, schema: Mapping[str, Any], within: tuple[str, ..
         yield [way for no in negations(schema["not"]) for way in ways(no, exact=False)] or ways(True, exact=False)
     for name, member in _dependent(schema):
         yield ways({"properties": {name: False}}, {"allOf": [{"required": [name]}, member]}, exact=False)
+
+
+def _referred(document: Document, reference: str, within: tuple[str, ...]) -> list[Plain]:
+    if reference in within:
+        raise SchemaFault(f"$ref {reference!r} leads to itself without a property or an item between")
+    target = alternatives(document, document.resolve(reference), (*within, reference))
+    return [replace(way, recursive=True) for way in target] if reference in document.recursive else target
 
 
 def _dependent(schema: Mapping[str, Any]) -> Iterator[tuple[str, Schema]]:

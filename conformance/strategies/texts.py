@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
@@ -48,28 +48,45 @@ def texts(shortest: int, longest: int) -> st.SearchStrategy[str]:
     return st.tuples(st.sampled_from(OPENINGS), st.sampled_from(ENDINGS)).map(fit)
 
 
+@lru_cache(maxsize=256)
 def matching(patterns: tuple[str, ...], shortest: int, longest: int, limit: int | None) -> st.SearchStrategy[str]:
     """Strings in which every pattern is found (not necessarily from end to end, as JSON Schema has it).
 
     They have at most `longest` characters where the patterns can, and at most `limit` (None for no limit) where not.
     """
     pattern = max(patterns, key=len)
-    # Plain letters first; a pattern may want others, or more of them, or something around what it matches.
+    # Plain letters first; a pattern may want others, or more of them.
     for most in (longest, limit):
-        for whole, alphabet in ((True, LETTERS), (True, None), (False, None)):
-            try:
-                found = st.from_regex(pattern, fullmatch=whole, alphabet=alphabet)
-                found.validate()
-            except InvalidArgument:
-                continue
-            found = found.filter(partial(_fits, patterns, shortest, most))
-            if samples(found, 1):
-                return found
+        for alphabet in (LETTERS, None):
+            # What it matches from end to end, and the same within other text.
+            found = [_matches(pattern, whole, alphabet, patterns, shortest, most) for whole in (True, False)]
+            usable = [strategy for strategy in found if strategy is not None and samples(strategy, 1)]
+            if usable:
+                return st.one_of(usable)
     return st.nothing()
+
+
+def _matches(
+    pattern: str,
+    whole: bool,
+    alphabet: st.SearchStrategy[str] | None,
+    patterns: tuple[str, ...],
+    shortest: int,
+    most: int | None,
+) -> st.SearchStrategy[str] | None:
+    try:
+        found = st.from_regex(pattern, fullmatch=whole, alphabet=alphabet)
+        found.validate()
+    except InvalidArgument:
+        return None
+    return found.filter(partial(_fits, patterns, shortest, most))
 
 
 def _fits(patterns: tuple[str, ...], shortest: int, longest: int | None, text: str) -> bool:
     if len(text) < shortest or (longest is not None and len(text) > longest) or "\0" in text:
+        return False
+    # Only some dialects of regular expressions let `$` match before a last line break.
+    if text.endswith("\n"):
         return False
     # A lone surrogate is no text that JSON in UTF-8 can carry.
     if any("\ud800" <= character <= "\udfff" for character in text):

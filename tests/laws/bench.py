@@ -38,7 +38,9 @@ class Bench:
         """Run that check alone, whatever it needs, against a server with that mutant."""
         self.faulty.mutant = mutant  # type: ignore[attr-defined]
         settings = Settings(seed=seed_of(seed, check.id), key=KEY, shrink=False)
-        api = Api(self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline)
+        api = Api(
+            self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline
+        )
         try:
             return judged(check, api)
         finally:

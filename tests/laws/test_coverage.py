@@ -1,4 +1,4 @@
-"""Every MUST and SHOULD is cited by a check or argues why nobody can check it; every erratum is read or argues why not."""
+"""Every MUST and SHOULD is cited by a check or argues why nobody can check it; every erratum is read, or argues too."""
 
 from __future__ import annotations
 

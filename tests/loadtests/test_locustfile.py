@@ -22,10 +22,15 @@ def locust(url: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, *run], capture_output=True, text=True, timeout=90, cwd=ROOT, env=env, check=False)
 
 
+def ended_with(done: subprocess.CompletedProcess[str], code: int) -> bool:
+    """Whether that is the exit code, or the machine was too busy for valid figures and locust said so."""
+    return done.returncode == code or (done.returncode == 3 and "the load generator" in done.stderr)
+
+
 def test_locust_runs_the_schedule_and_counts_each_stream_once() -> None:
     with serving(answer(stream_of(4))) as server:
         done = locust(server.url)
-    assert done.returncode == 0, done.stderr
+    assert ended_with(done, 0), done.stderr
     assert len(server.requests) == 11
     assert "11 chat requests" in done.stderr
     assert "ttft" in done.stderr
@@ -45,7 +50,7 @@ def test_the_users_of_locust_do_not_change_the_schedule() -> None:
 def test_failed_streams_and_invalid_runs_have_their_exit_codes() -> None:
     with serving(answer(with_status(503))) as server:
         failed = locust(server.url)
-    assert failed.returncode == 1, failed.stderr
+    assert ended_with(failed, 1), failed.stderr
     assert "StreamFailed('5xx')" in failed.stderr
     with serving(answer(with_status(401))) as server:
         refused = locust(server.url)
@@ -58,7 +63,7 @@ def test_workers_share_the_schedule_and_their_figures_are_merged() -> None:
         done = locust(server.url, "--processes", "2", "--users", "2", "--spawn-rate", "2")
     assert len(server.requests) == 11, done.stderr
     assert "outcomes: ok 9" in done.stderr
-    assert done.returncode in (0, 3), done.stderr
+    assert ended_with(done, 0), done.stderr
 
 
 def test_a_terminated_run_could_not_be_judged() -> None:

@@ -23,10 +23,9 @@ def test_prompts_differ_within_their_first_words() -> None:
 
 @pytest.mark.parametrize("tokens", [16, 64, 500, 4_000])
 def test_a_prompt_is_about_as_long_as_asked_and_never_beyond_its_bound(tokens: int) -> None:
-    # A word or a full stop is one to two tokens.
-    words = len(prompt(0, 1, tokens).split())
-    assert 0.75 * tokens <= words <= 1.1 * tokens + 4
-    assert 2 * words <= most_tokens(tokens)
+    prompts = [prompt(0, number, tokens) for number in range(50)]
+    assert all(0.75 * tokens <= len(text.split()) <= 1.1 * tokens + 4 for text in prompts)
+    assert max(len(text.encode()) for text in prompts) <= most_tokens(tokens)
 
 
 def test_words_are_unique_and_plain() -> None:

@@ -40,7 +40,12 @@ def test_no_mutant_changes_nothing(app: StandinApp, client: httpx.Client) -> Non
 
 def test_an_unchanged_stream_passes_byte_for_byte(app: StandinApp, client: httpx.Client) -> None:
     seen: list[Answer] = []
-    app.mutant = Fault(answer=lambda answer: seen.append(answer) or answer)  # type: ignore[func-returns-value]
+
+    def keep(answer: Answer) -> Answer:
+        seen.append(answer)
+        return answer
+
+    app.mutant = Fault(answer=keep)
     response = client.post(PATH, json={**BODY, "stream": True})
     (answer,) = seen
     assert answer.frames is not None
@@ -53,17 +58,24 @@ def test_an_unchanged_stream_passes_byte_for_byte(app: StandinApp, client: httpx
 
 def test_a_deaf_server_mishears(app: StandinApp, client: httpx.Client) -> None:
     seen: list[Ask] = []
-    app.mutant = Fault(
-        ask=lambda ask: ask.with_body(max_tokens=1, ignore_eos=True),
-        answer=lambda answer: seen.append(answer.ask) or answer,  # type: ignore[func-returns-value]
-    )
+
+    def keep(answer: Answer) -> Answer:
+        seen.append(answer.ask)
+        return answer
+
+    app.mutant = Fault(ask=lambda ask: ask.with_body(max_tokens=1, ignore_eos=True), answer=keep)
     assert client.post(PATH, json=BODY).json()["usage"]["completion_tokens"] == 1
     assert seen[0].body["max_tokens"] == 4
 
 
 def test_a_mutant_hears_method_path_and_headers(app: StandinApp, client: httpx.Client) -> None:
     seen: list[Ask] = []
-    app.mutant = Fault(ask=lambda ask: seen.append(ask) or ask)  # type: ignore[func-returns-value]
+
+    def keep(ask: Ask) -> Ask:
+        seen.append(ask)
+        return ask
+
+    app.mutant = Fault(ask=keep)
     client.post(PATH, json=BODY, params={"api-version": "x"})
     assert seen[0].method == "POST"
     assert seen[0].path == f"{PATH}?api-version=x"

@@ -37,7 +37,6 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
         None,
         "",
         "Bearer",
-        "Bearer ",
         "Bearer wrong",
         f"Basic {KEY}",
         KEY,
@@ -49,7 +48,7 @@ def error_of(response: httpx.Response) -> dict[str, Any]:
 @pytest.mark.parametrize("path", [COMPLETIONS, CHAT, "/info", "/v1/models", "/nowhere", "/health/secret"])
 def test_without_the_key_nothing_is_said(client: httpx.Client, authorization: str | None, path: str) -> None:
     del client.headers["authorization"]
-    headers = {} if authorization is None else {"authorization": authorization.encode("latin-1")}
+    headers = [] if authorization is None else [(b"authorization", authorization.encode("latin-1"))]
     response = client.post(path, json={"wrong": 1}, headers=headers)
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
@@ -192,11 +191,12 @@ def ask_app(app: asgi.App, body: Any = BODY, path: str = COMPLETIONS) -> list[as
         sent.append(message)
 
     async def receive() -> asgi.Message:
-        return {"type": "http.request", "body": raw, "more_body": False}
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
-    asyncio.run(_called(app, scope, receive, send))
+    asyncio.run(_called(app, scope, asgi.replay(raw, receive), send))
     return sent
 
 

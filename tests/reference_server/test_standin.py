@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import threading
@@ -12,8 +13,9 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
+from reference_server import asgi
 from reference_server.serve import serving, standin_app
-from reference_server.standin import StandinOptions
+from reference_server.standin import Standin, StandinOptions
 from reference_server.tinylm import tiny_lm
 from schemas import emit
 from schemas.model import Contract
@@ -159,8 +161,8 @@ def test_max_tokens_is_sixteen_unless_said(client: httpx.Client) -> None:
 
 
 def test_prompt_and_answer_must_fit_the_context(client: httpx.Client) -> None:
-    for route in PATHS:
-        response = client.post(PATHS[route], json=body_of(route, max_tokens=2048))
+    for route, path in PATHS.items():
+        response = client.post(path, json=body_of(route, max_tokens=2048))
         assert response.status_code == 400
         error = response.json()["error"]
         assert error["param"] == "max_tokens"
@@ -198,7 +200,7 @@ def test_a_stream_may_have_its_usage_apart(client: httpx.Client) -> None:
 
 
 def test_prompts_of_any_text_are_answered(client: httpx.Client) -> None:
-    for prompt in ("\u0000", "\U0001f6a2 ahoy", "<|eot|>", "\\ud800", "a" * 3000):
+    for prompt in ("\u0000", "\U0001f6a2 ahoy", "<|eot|>", "\\ud800", "a" * 300):
         assert ask(client, "completions", prompt=prompt, max_tokens=2)["choices"]
     raw = b'{"prompt": "\\ud800", "stop": "\\udfff", "max_tokens": 2}'
     response = client.post(PATHS["completions"], content=raw, headers={"content-type": "application/json"})
@@ -235,7 +237,34 @@ def test_tokens_leave_on_schedule_and_stop_when_the_client_leaves(contract: Cont
         # Four tokens are due after 0.02 + 3 * 0.01 seconds at the earliest, four thousand after forty seconds.
         assert 0.05 <= time.monotonic() - started < 20
         assert threading.active_count() == before
-        assert ask(httpx.Client(base_url=server.url, verify=False, trust_env=False), "completions", max_tokens=1)
+        with httpx.Client(base_url=server.url, verify=False, trust_env=False) as client:
+            assert ask(client, "completions", max_tokens=1)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_generation_stops_when_the_client_has_gone(streamed: bool) -> None:
+    body = body_of("completions", stream=streamed, max_tokens=1500, n=100, ignore_eos=True)
+    sent: list[asgi.Message] = []
+
+    async def converse() -> None:
+        gone = asyncio.Event()
+
+        async def send(message: asgi.Message) -> None:
+            sent.append(message)
+            if len(sent) == 50:
+                gone.set()
+
+        async def receive() -> asgi.Message:
+            if streamed:
+                await gone.wait()
+            return {"type": "http.disconnect"}
+
+        scope = {"type": "http", "method": "POST", "path": PATHS["completions"], "headers": []}
+        await Standin()(scope, asgi.replay(json.dumps(body).encode(), receive), send)
+
+    asyncio.run(converse())
+    assert len(sent) < 60
+    assert not any(b"[DONE]" in message.get("body", b"") for message in sent)
 
 
 def test_an_answer_that_is_not_streamed_takes_its_time_too(contract: Contract) -> None:

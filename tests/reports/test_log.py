@@ -36,7 +36,7 @@ def test_everything_goes_through_the_redaction_the_last_line_too(tmp_path: Path)
         return changed
 
     path = tmp_path / "run.jsonl"
-    with pytest.raises(RuntimeError), LogWriter(path, redact=redact) as writer:
+    with pytest.raises(RuntimeError), LogWriter(path, redact=redact) as writer:  # noqa: PT012
         writer.write({"type": "exchange", "header": "Bearer sekret-key"})
         raise RuntimeError("could not send sekret-key")
     assert b"sekret-key" not in path.read_bytes()
@@ -79,7 +79,8 @@ def test_an_exception_is_the_reason_and_goes_on(tmp_path: Path) -> None:
     with pytest.raises(OverflowError), LogWriter(path, redact=same):
         raise OverflowError("too much")
     assert lines(path)[-1] | {"seconds": 0} == {
-        "type": "end", "status": "aborted", "reason": "OverflowError: too much", "seconds": 0, "requests": 0, "tokens": 0,
+        "type": "end", "status": "aborted", "reason": "OverflowError: too much",
+        "seconds": 0, "requests": 0, "tokens": 0,
     }  # fmt: skip
 
 

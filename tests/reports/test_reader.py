@@ -184,7 +184,7 @@ def test_the_users_own_rows_are_requirements(tmp_path: Path) -> None:
     run = Story(outcomes=[samples.outcome("a.b")], rows=[row]).run(tmp_path)
     assert (run.rows[0].id, run.rows[0].level, run.rows[0].source) == ("chat.own.max_tokens", "MUST", "your schema")
     bad = Story(outcomes=[samples.outcome("a.b")], rows=[row | {"level": "PERHAPS"}])
-    with pytest.raises(LogError, match="line 1: .*PERHAPS"):
+    with pytest.raises(LogError, match=r"line 1: .*PERHAPS"):
         bad.run(tmp_path)
 
 

@@ -1,0 +1,148 @@
+"""`seatrial check` against a real server on loopback: what it prints, records and returns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conformance.catalogue import checks_of
+from reports.model import Run
+from schemas.contracts import get
+from tests.seatrial.conftest import Command
+from tests.seatrial.servers import KEY, endpoint, only_chat, standin
+
+FEW = ("--only", "chat.answers", "--only", "chat.stream.*")
+
+
+def mutant(name: str) -> object:
+    every = (one for check in checks_of(get("azure-llama")).values() for one in check.mutants)
+    return next(one for one in every if one.id == name)
+
+
+def test_a_good_endpoint_conforms(seatrial: Command, server: str, tmp_path: Path) -> None:
+    result = seatrial("check", server, *FEW, "--log", "run.jsonl")
+    assert result.code == 0
+    assert result.out.startswith("CONFORMS")
+    run = Run.read(tmp_path / "run.jsonl")
+    assert run.complete
+    assert run.command == "check"
+    assert {one.status for one in run.outcomes} == {"pass"}
+    assert run.end is not None
+    assert run.end.requests == len(run.exchanges)
+    assert (tmp_path / "run.html").read_text().lstrip().lower().startswith("<!doctype html")
+    assert "report: run.html" in result.err
+    assert "log: run.jsonl" in result.err
+
+
+def test_the_key_is_in_no_file_and_on_no_stream(seatrial: Command, server: str, tmp_path: Path) -> None:
+    result = seatrial("check", server, "--only", "auth", "--log", "run.jsonl")
+    assert result.code == 0
+    written = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert KEY not in written + result.out + result.err
+
+
+def test_a_breach_is_shown_with_words_and_curl_line(seatrial: Command) -> None:
+    with endpoint(standin(mutant=mutant("chat.stream.done/drops_done"))) as url:
+        result = seatrial("check", url, *FEW)
+    assert result.code == 1
+    assert result.out.startswith("DOES NOT CONFORM")
+    assert "terminated by a payload" in result.out
+    assert "curl -sS" in result.out
+    assert "FAIL chat.stream.done" in result.err
+
+
+def test_a_log_has_a_name_of_its_own_by_default(seatrial: Command, server: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert seatrial("check", server, "--only", "chat.answers").code == 0
+    logs = sorted((tmp_path / "trials").glob("*-127.0.0.1-*.jsonl"))
+    assert len(logs) == 2
+    assert all(Run.read(log).complete for log in logs)
+
+
+def test_a_log_is_only_overwritten_with_force(seatrial: Command, server: str, tmp_path: Path) -> None:
+    log = tmp_path / "run.jsonl"
+    log.write_text("precious")
+    refused = seatrial("check", server, "--only", "chat.answers", "--log", log)
+    assert (refused.code, log.read_text()) == (2, "precious")
+    assert "--force" in refused.line
+    assert seatrial("check", server, "--only", "chat.answers", "--log", log, "--force").code == 0
+    assert Run.read(log).complete
+
+
+def test_a_dry_run_sends_nothing(seatrial: Command, tmp_path: Path) -> None:
+    result = seatrial("check", "http://127.0.0.1:1", "--dry-run", "--budget-tokens", 123)
+    assert result.code == 0
+    assert "chat.stream.done" in result.out
+    assert "123 tokens" in result.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_seed_the_settings_and_the_model_are_recorded(seatrial: Command, server: str, tmp_path: Path) -> None:
+    words = ("--seed", 42, "--model", "tiny", "--examples", 1, "--no-shrink", "--rpm", 0)
+    assert seatrial("check", server, "--only", "chat.answers", "--log", "run.jsonl", *words).code == 0
+    run = Run.read(tmp_path / "run.jsonl")
+    assert run.seed == 42
+    assert run.settings["examples"] == 1
+    assert run.settings["shrink"] is False
+    assert run.settings["rpm"] is None
+    checks = [exchange for exchange in run.exchanges.values() if exchange.sent.body.startswith(b"{")]
+    assert checks
+    assert all(exchange.sent.json["model"] == "tiny" for exchange in checks)
+
+
+def test_a_schema_of_ones_own_drives_the_checks(seatrial: Command, server: str, tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "required": ["messages"],
+        "properties": {
+            "messages": {"type": "array", "minItems": 1},
+            "temperature": {"type": "number", "maximum": 0.5, "description": "How hot it may get."},
+        },
+    }
+    (tmp_path / "own.json").write_text(json.dumps(schema))
+    result = seatrial(
+        "check", server, "--schema", "own.json", "--only", "chat.request.temperature.*", "--log", "run.jsonl"
+    )
+    # The server takes 2 as the contract says, and the user's schema says 0.5.
+    assert result.code == 1
+    run = Run.read(tmp_path / "run.jsonl")
+    assert run.settings["schemas"] == {"chat": schema}
+    assert any(row.id.startswith("schema.chat.") for row in run.rows)
+    assert {one.check for one in run.outcomes if one.status == "fail"} <= set(run.planned)
+
+
+def test_the_gate_decides_and_a_report_has_the_format_of_its_name(
+    seatrial: Command, server: str, tmp_path: Path
+) -> None:
+    (tmp_path / "gate.toml").write_text('[[waiver]]\ncheck = "chat.answers"\nreason = "slow"\nuntil = 2001-01-01\n')
+    result = seatrial("check", server, "--only", "chat.answers", "--report", "run.xml", "--format", "markdown")
+    assert result.code == 1
+    assert "stale" in result.out
+    assert (tmp_path / "run.xml").read_text().startswith("<?xml")
+    (tmp_path / "mild.toml").write_text("")
+    assert seatrial("check", server, "--only", "chat.answers", "--gate", "mild.toml").code == 0
+
+
+def test_a_spent_budget_is_no_judgement_and_says_what_to_raise(seatrial: Command, server: str) -> None:
+    result = seatrial("check", server, "--only", "chat.request.*", "--budget-requests", 10)
+    assert result.code == 3
+    assert "--budget-requests" in result.err
+    assert result.err.count("is spent") == 1
+
+
+@pytest.mark.parametrize("spared", [True, False])
+def test_one_of_two_routes_is_judged_and_the_other_skipped(seatrial: Command, tmp_path: Path, *, spared: bool) -> None:
+    (tmp_path / "gate.toml").write_text(f"[accept]\nskip = {str(spared).lower()}\n")
+    with endpoint(only_chat(standin())) as url:
+        result = seatrial("check", url, "--only", "*.answers", "--only", "*.stream.opens", "--log", "run.jsonl")
+    assert result.code == (0 if spared else 3)
+    statuses = {one.check: one.status for one in Run.read(tmp_path / "run.jsonl").outcomes}
+    assert statuses["chat.stream.opens"] == "pass"
+    assert statuses["completions.answers"] == statuses["completions.stream.opens"] == "skip"
+
+
+def test_a_target_of_the_file_is_used_by_its_name(seatrial: Command, server: str, tmp_path: Path) -> None:
+    (tmp_path / "seatrial.toml").write_text(f'[targets.lab]\nurl = "{server}"\nkey_env = "SEATRIAL_API_KEY"\n')
+    assert seatrial("check", "lab", "--only", "chat.answers").code == 0
