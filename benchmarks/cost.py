@@ -43,7 +43,9 @@ class Cost:
 def standin(*options: str) -> Iterator[str]:
     command = [sys.executable, "-m", "seatrial", "serve", "--port", "0", "--rpm", "0", "--tpm", "0", *options]
     environment = {**os.environ, "SEATRIAL_API_KEY": KEY, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
         try:
             assert server.stdout is not None
             for line in server.stdout:
@@ -60,7 +62,19 @@ def standin(*options: str) -> Iterator[str]:
 def measured(url: str, *options: str) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "run.jsonl")
-        command = [sys.executable, "-m", "seatrial", "check", url, "--log", str(log), "--rpm", "1000000", "--tpm", "100000000"]
+        command = [
+            sys.executable,
+            "-m",
+            "seatrial",
+            "check",
+            url,
+            "--log",
+            str(log),
+            "--rpm",
+            "1000000",
+            "--tpm",
+            "100000000",
+        ]
         begun = time.monotonic()
         process = subprocess.Popen(
             [*command, *options],

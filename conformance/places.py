@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from conformance.owners import owner_of
 from conformance.strategies.bodies import items_of, properties_of, with_property
@@ -49,11 +50,18 @@ def places(document: Document, edges: Edges, base: Mapping[str, Json]) -> Iterat
 
 def _start(document: Document, edges: Edges, base: Mapping[str, Json], name: str, schema: Schema) -> Mapping[str, Json]:
     """The base, or where rules want more beside the property than it and its companions have, a body that has it."""
-    for value in edges.within(schema, name, 0):
-        for start in (base, *(body for body in edges.of(document.root) if isinstance(body, dict) and name in body)):
-            if document.accepts(document.root, with_property(document, start, name, value)):
-                return start
-    return base
+    values = edges.within(schema, name, 0)
+    if any(document.accepts(document.root, with_property(document, base, name, value)) for value in values):
+        return base
+    bodies = [body for body in edges.of(document.root) if isinstance(body, dict) and name in body]
+    return next(
+        (
+            body
+            for body, value in product(bodies, values)
+            if document.accepts(document.root, with_property(document, body, name, value))
+        ),
+        base,
+    )
 
 
 def _within(document: Document, edges: Edges, place: Place, usual: Json) -> Iterator[Place]:

@@ -26,6 +26,7 @@ class Evidence:
     answer_body: str
     curl: str
     milliseconds: float
+    answered: bool
 
     @property
     def request(self) -> str:
@@ -34,8 +35,8 @@ class Evidence:
 
     @property
     def answer(self) -> str:
-        """Head and body of the answer."""
-        return _joined(self.answer_head, self.answer_body)
+        """Head and body of the answer; an empty body is told, because it may be what is wrong."""
+        return _joined(self.answer_head, self.answer_body or ("(no body)" if self.answered else ""))
 
 
 def evidence(run: Run, outcome: Outcome, *, most: int = 1600, laid_out: bool = True) -> tuple[Evidence, ...]:
@@ -57,6 +58,7 @@ def _shown(exchange: Exchange, target: str, most: int, laid_out: bool) -> Eviden
         answer_body=_body(exchange.body, most, laid_out),
         curl=_curl(exchange, target),
         milliseconds=exchange.end_ns / 1e6,
+        answered=exchange.status is not None,
     )
 
 

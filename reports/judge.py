@@ -221,7 +221,7 @@ def _coverage_doubts(coverage: tuple[Coverage, ...], gate: Gate, today: date) ->
         if one.state == "blocked" and not all(gate.waiver_for(check, today) for check in one.checks)
     ]
     if blocked:
-        yield f"what its checks need did not pass, for {counted(len(blocked), 'MUST requirement')}: {listed(blocked)}"
+        yield f"a need that did not pass leaves {counted(len(blocked), 'MUST requirement')} open: {listed(blocked)}"
     skipped = [
         one.requirement.id
         for one in must

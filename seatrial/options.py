@@ -11,6 +11,7 @@ from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select
 from conformance.check import Check
 from conformance.endpoint import Target, TargetError
 from conformance.runner import with_needs
+from conformance.transport import trusted
 from schemas.contracts import get
 from schemas.model import Contract, ContractError, Requirement
 from seatrial.config import TargetConfig, find_target
@@ -126,10 +127,12 @@ def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Cal
         variable, file = named.key_env, named.key_file
     key = find_key(variable=variable, file=file, none=asked.no_key, environ=environ, warn=warn)
     ca_file = asked.ca_file or named.ca_file
-    if ca_file is not None and not ca_file.is_file():
-        raise UserError(f"there is no CA file {ca_file}; check the name")
     try:
         target = Target(named.url, key or "", str(ca_file) if ca_file else None)
+        if ca_file is not None:
+            trusted(str(ca_file))
+    except OSError as error:
+        raise UserError(f"the CA file {ca_file} cannot be used: {error.strerror or error}") from None
     except TargetError as error:
         raise UserError(f"{asked.target if named.name else 'the target'}: {error}") from None
     for note in (target.note, _exposed(target)):

@@ -158,6 +158,10 @@ def _breaks(edges: Edges, schema: Schema, base: Json, path: tuple[str, ...], dep
     yield from _item_breaks(edges, schema, base, path, depth)
 
 
+def _objects(edges: Edges, schema: Schema) -> list[dict[str, Json]]:
+    return [value for value in edges.within(schema, "", 0) if isinstance(value, dict)]
+
+
 def _longest(edges: Edges, schema: Schema, path: tuple[str, ...], base: Json) -> Json:
     """The longest array among the edges, so that each of its places can be broken."""
     arrays = [value for value in edges.within(schema, path[-1] if path else "", 0) if isinstance(value, list)]
@@ -168,9 +172,7 @@ def _property_breaks(
     edges: Edges, schema: Schema, base: Json, path: tuple[str, ...], depth: int
 ) -> Iterator[Candidate]:
     stated = properties_of(edges.document, schema)
-    objects = [base] if isinstance(base, dict) else []
-    objects += [value for value in edges.within(schema, "", 0) if isinstance(value, dict)]
-    for whole in objects[:1]:
+    for whole in [base] if isinstance(base, dict) else _objects(edges, schema)[:1]:
         if any("maxProperties" in member for member in in_place(edges.document, schema)):
             full = {name: value for name, member in stated.items() for value in edges.within(member, name, 0)[:1]}
             yield Candidate("too-many", {**full, **whole}, path, full)
@@ -184,7 +186,8 @@ def _property_breaks(
             inner = whole[name] if name in whole else next(iter(edges.within(member, name, 0)), None)
             beside = {**whole, **companions(edges.document, member)}
             # Where a rule wants more beside the property than its companions, an edge of the whole has it.
-            others = [value for value in objects[1:] if name in value] if name not in whole else []
+            needy = name not in whole and not edges.document.accepts(schema, {**beside, name: inner})
+            others = [value for value in _objects(edges, schema) if name in value] if needy else []
             for candidate in _breaks(edges, member, inner, (*path, name), depth + 1):
                 for company in (beside, whole, *others[:1]):
                     body = {**company, name: candidate.value}

@@ -9,7 +9,7 @@ from reports.judge import Verdict
 from reports.model import Run
 from seatrial.cli.options import Output, colour_and_width, note
 from seatrial.conduct import Course, conduct
-from seatrial.errors import NO_JUDGEMENT, NoJudgement
+from seatrial.errors import NO_JUDGEMENT
 from seatrial.progress import progress_on
 from seatrial.recording import open_log
 from seatrial.session import Ending
@@ -32,22 +32,16 @@ def carry_out(course: Course, output: Output) -> int:
 def conclude(log: Path, output: Output, ending: Ending) -> int:
     """Report a recorded run: the files, the summary on stdout, the remarks on stderr; returns the exit code."""
     run, verdict = verdict_on(log, output.gate)
-    report = report_path(output.report, log)
-    failed: NoJudgement | None = None
-    if report is not None:
-        try:
-            write_report(report, run, verdict)
-        except NoJudgement as error:
-            failed = error
     colour, width = colour_and_width()
     show(run, verdict, output.kind, sys.stdout, colour=colour, width=width)
-    if report is not None and failed is None:
-        note(f"report: {report}")
     note(f"log: {log}")
     for remark in remarks(run, ending):
         note(remark)
-    if failed is not None:
-        raise failed
+    # Last, so that a full disk takes the file only.
+    report = report_path(output.report, log)
+    if report is not None:
+        write_report(report, run, verdict)
+        note(f"report: {report}")
     return exit_code(verdict, ending)
 
 

@@ -14,6 +14,7 @@ import pytest
 from conformance.wire.curl import curl_line
 from conformance.wire.exchange import Sent
 from reports import markdown, terminal, view
+from reports.coverage import STATES
 from reports.formats import FORMATS
 from reports.gate import Gate
 from reports.judge import Verdict, judge
@@ -222,6 +223,21 @@ def test_links_within_the_page_lead_somewhere(tmp_path: Path) -> None:
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
     assert set(re.findall(r'<label for="([^"]+)"', text)) <= set(ids)
+
+
+def test_the_filter_of_the_coverage_hides_rows_and_nothing_else(tmp_path: Path) -> None:
+    run = samples.eventful().run(tmp_path)
+    text = FORMATS["html"](run, judge(run, samples.gate(), TODAY))
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert style is not None
+    hiding = [
+        selectors for selectors in re.findall(r"([^{}]+)\{ display: none; \}", style[1]) if ":checked" in selectors
+    ]
+    assert len(hiding) == len(STATES) - 1
+    for selectors in hiding:
+        assert "label" not in selectors
+        assert all("~ .chapters " in selector for selector in selectors.split(", "))
+    assert style[1].count('label[for="show-') == len(STATES)
 
 
 def test_html_escapes_what_came_back(tmp_path: Path) -> None:

@@ -88,6 +88,10 @@ def test_evidence_says_why_there_is_no_answer(tmp_path: Path) -> None:
     )
 
 
+def test_an_empty_body_is_told(tmp_path: Path) -> None:
+    assert evidence_of(tmp_path, {}, b"").endswith("(no body)")
+
+
 def test_evidence_that_is_not_in_the_log_is_left_out(tmp_path: Path) -> None:
     story = changed(passing(), failing("chat.stream.done", "x9999", "t", "m"))
     run = story.run(tmp_path)

@@ -1,0 +1,140 @@
+"""Changes of answers that leave the contract kept: the order and shape of JSON, of refusals, of bytes.
+
+Law: each returns the answer as it is where it has nothing to change.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from conformance.wire.answer import Answer, Ask, frame, payload
+
+Json = Any
+
+
+def turned(value: Json) -> Json:
+    """The same JSON with the keys of every object in the opposite order."""
+    if isinstance(value, dict):
+        return {key: turned(value[key]) for key in reversed(value)}
+    return [turned(item) for item in value] if isinstance(value, list) else value
+
+
+def extended(value: Json, *, inside: str = "") -> Json:
+    """The same JSON with a field more in every object, but for those whose keys are data."""
+    if isinstance(value, list):
+        return [extended(item, inside=inside) for item in value]
+    if not isinstance(value, dict):
+        return value
+    fields = {key: extended(item, inside=key) for key, item in value.items()}
+    return fields if inside == "top_logprobs" else {**fields, "x_note": {"added": True}}
+
+
+def rewritten(change: Callable[[Json], Json]) -> Callable[[Answer], Answer]:
+    """A change of every JSON document, errors and chunks included."""
+
+    def rewrite(answer: Answer) -> Answer:
+        if answer.frames is not None:
+            return answer.with_frames(tuple(reframed(event, change) for event in answer.frames))
+        value = answer.json
+        return answer if value is None else answer.with_json(change(value))
+
+    return rewrite
+
+
+def reframed(event: bytes, change: Callable[[Json], Json]) -> bytes:
+    value = payload(event)
+    return event if value is None else frame(change(value))
+
+
+def events(change: Callable[[bytes], bytes]) -> Callable[[Answer], Answer]:
+    """A change of the bytes of every event of a stream."""
+    return lambda answer: answer if answer.frames is None else answer.with_frames(tuple(map(change, answer.frames)))
+
+
+def chunks(change: Callable[[list[Json]], list[Json]]) -> Callable[[Answer], Answer]:
+    """A change of the list of a stream's chunks; what is no chunk stays at the end."""
+
+    def rechunk(answer: Answer) -> Answer:
+        if answer.frames is None:
+            return answer
+        values = [payload(event) for event in answer.frames]
+        chunks = change([value for value in values if value is not None])
+        rest = [event for event, value in zip(answer.frames, values, strict=True) if value is None]
+        return answer.with_frames((*map(frame, chunks), *rest))
+
+    return rechunk
+
+
+def edited(change: Callable[[dict[str, Json]], object]) -> Callable[[Answer], Answer]:
+    return lambda answer: answer.edit(change)
+
+
+def choices(change: Callable[[dict[str, Json]], object]) -> Callable[[Answer], Answer]:
+    return lambda answer: answer.edit_choices(change)
+
+
+def refusals(change: Callable[[dict[str, Json]], Json]) -> Callable[[Answer], Answer]:
+    """A change of the `error` object of every refusal into another body."""
+
+    def reshape(answer: Answer) -> Answer:
+        value = answer.json
+        if answer.status < 400 or not isinstance(value, dict) or "error" not in value:
+            return answer
+        return answer.with_json(change(value["error"]))
+
+    return reshape
+
+
+def status(old: int, new: int) -> Callable[[Answer], Answer]:
+    return lambda answer: answer.with_status(new) if answer.status == old else answer
+
+
+def charset(answer: Answer) -> Answer:
+    kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+    return answer.with_header("Content-Type", f"{kind}; charset=utf-8")
+
+
+def spelled(choice: dict[str, Json]) -> None:
+    logprobs = choice.get("logprobs")
+    if isinstance(logprobs, dict) and "text_offsets" in logprobs:
+        logprobs["text_offset"] = logprobs.pop("text_offsets")
+
+
+def without_null_logprobs(choice: dict[str, Json]) -> None:
+    if choice.get("logprobs") is None:
+        choice.pop("logprobs", None)
+
+
+def candidate_indices(answer: Answer) -> Answer:
+    """The indices of the best candidates, best last, where `best_of` made more candidates than answers."""
+    best_of = answer.ask.body.get("best_of")
+    if not isinstance(best_of, int | float) or best_of <= 1:
+        return answer
+
+    def renumber(document: dict[str, Json]) -> None:
+        document["choices"] = [{**choice, "index": 2 * choice["index"] + 1} for choice in document["choices"][::-1]]
+
+    return answer if answer.frames is not None else answer.edit(renumber)
+
+
+def greedy_n_refused(answer: Answer) -> Answer:
+    body = answer.ask.body
+    refused = answer.succeeded and body.get("temperature") == 0 and (body.get("n") or 1) > 1
+    return answer.with_error(400, "n must be 1 when using greedy sampling") if refused else answer
+
+
+def bearer_added(ask: Ask) -> Ask:
+    token = ask.header("authorization")
+    return ask.with_header("authorization", f"Bearer {token}") if token and " " not in token.strip() else ask
+
+
+def pretty(answer: Answer) -> Answer:
+    value = None if answer.streams else answer.json
+    return answer if value is None else replace(answer, body=json.dumps(value, indent=4, ensure_ascii=False).encode())
+
+
+def whole(answer: Answer) -> bytes:
+    return answer.body if answer.frames is None else b"".join(answer.frames)
