@@ -8,6 +8,7 @@ Json = Any
 
 
 def usage_apart(chunks: list[Json]) -> list[Json]:
+    """The usage in a chunk of its own, without choices."""
     if not chunks or "usage" not in chunks[-1]:
         return chunks
     used = chunks[-1].pop("usage")
@@ -15,24 +16,34 @@ def usage_apart(chunks: list[Json]) -> list[Json]:
 
 
 def usage_null(chunks: list[Json]) -> list[Json]:
+    """A usage in every chunk, null but in the last."""
     return [{**chunk, "usage": chunk.get("usage")} for chunk in chunks]
 
 
+def without_usage(chunks: list[Json]) -> list[Json]:
+    """No usage at all."""
+    return [{key: value for key, value in chunk.items() if key != "usage"} for chunk in chunks]
+
+
 def without_role_chunk(chunks: list[Json]) -> list[Json]:
+    """No chunk that brings nothing but the role."""
     return [chunk for chunk in chunks if not any("role" in choice.get("delta", {}) for choice in chunk["choices"])]
 
 
 def role_everywhere(choice: dict[str, Json]) -> None:
+    """The role in every delta."""
     if "delta" in choice:
         choice["delta"]["role"] = "assistant"
 
 
 def role_only(choice: dict[str, Json]) -> None:
+    """No content beside the role."""
     if "role" in choice.get("delta", {}):
         choice["delta"].pop("content", None)
 
 
 def filter_chunk(chunks: list[Json]) -> list[Json]:
+    """A first chunk about the prompt, without choices."""
     if not chunks:
         return chunks
     first = {key: value for key, value in chunks[0].items() if key != "usage"}
@@ -41,10 +52,12 @@ def filter_chunk(chunks: list[Json]) -> list[Json]:
 
 
 def said(choice: dict[str, Json]) -> str:
+    """The text of a choice."""
     return str(choice["delta"].get("content") or "") if "delta" in choice else str(choice["text"])
 
 
 def say(choice: dict[str, Json], text: str) -> None:
+    """Set the text of a choice."""
     if "delta" in choice:
         choice["delta"]["content"] = text
     else:
@@ -84,4 +97,16 @@ def merged(chunks: list[Json]) -> list[Json]:
         else:
             kept.append(chunk)
             merged = 1
+    return kept
+
+
+def role_with_text(chunks: list[Json]) -> list[Json]:
+    """The role on the first text of each choice instead of before it."""
+    kept = without_role_chunk(chunks)
+    begun: set[int] = set()
+    for chunk in kept:
+        for choice in chunk["choices"]:
+            if "delta" in choice and choice["index"] not in begun:
+                begun.add(choice["index"])
+                choice["delta"] = {"role": "assistant", **choice["delta"]}
     return kept

@@ -42,7 +42,7 @@ class Faulty:
         if mutant is None or scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope[asgi.FORGETS] = mutant.forgets
+        scope[asgi.FORGETS] = scope.get(asgi.FORGETS, frozenset()) | mutant.forgets
         if mutant.ask is None and mutant.answer is None:
             await self._app(scope, receive, send)
             return

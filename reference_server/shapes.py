@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from conformance.wire.answer import Answer, Ask, frame, payload
+from conformance.wire.answer import Answer, frame, payload
 
 Json = Any
 
@@ -37,14 +37,15 @@ def rewritten(change: Callable[[Json], Json]) -> Callable[[Answer], Answer]:
 
     def rewrite(answer: Answer) -> Answer:
         if answer.frames is not None:
-            return answer.with_frames(tuple(reframed(event, change) for event in answer.frames))
+            return answer.with_frames(tuple(_reframed(event, change) for event in answer.frames))
         value = answer.json
         return answer if value is None else answer.with_json(change(value))
 
     return rewrite
 
 
-def reframed(event: bytes, change: Callable[[Json], Json]) -> bytes:
+def _reframed(event: bytes, change: Callable[[Json], Json]) -> bytes:
+    """The event with its chunk changed."""
     value = payload(event)
     return event if value is None else frame(change(value))
 
@@ -68,11 +69,13 @@ def chunks(change: Callable[[list[Json]], list[Json]]) -> Callable[[Answer], Ans
     return rechunk
 
 
-def edited(change: Callable[[dict[str, Json]], object]) -> Callable[[Answer], Answer]:
+def documents(change: Callable[[dict[str, Json]], object]) -> Callable[[Answer], Answer]:
+    """A change in place of every document or chunk of a successful answer."""
     return lambda answer: answer.edit(change)
 
 
 def choices(change: Callable[[dict[str, Json]], object]) -> Callable[[Answer], Answer]:
+    """A change in place of every choice."""
     return lambda answer: answer.edit_choices(change)
 
 
@@ -89,52 +92,35 @@ def refusals(change: Callable[[dict[str, Json]], Json]) -> Callable[[Answer], An
 
 
 def status(old: int, new: int) -> Callable[[Answer], Answer]:
+    """Another status for one that would be."""
     return lambda answer: answer.with_status(new) if answer.status == old else answer
 
 
 def charset(answer: Answer) -> Answer:
+    """The charset of JSON and of event streams, said aloud."""
     kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     return answer.with_header("Content-Type", f"{kind}; charset=utf-8")
 
 
 def spelled(choice: dict[str, Json]) -> None:
+    """The spelling that most servers use."""
     logprobs = choice.get("logprobs")
     if isinstance(logprobs, dict) and "text_offsets" in logprobs:
         logprobs["text_offset"] = logprobs.pop("text_offsets")
 
 
 def without_null_logprobs(choice: dict[str, Json]) -> None:
+    """Absent rather than null."""
     if choice.get("logprobs") is None:
         choice.pop("logprobs", None)
 
 
-def candidate_indices(answer: Answer) -> Answer:
-    """The indices of the best candidates, best last, where `best_of` made more candidates than answers."""
-    best_of = answer.ask.body.get("best_of")
-    if not isinstance(best_of, int | float) or best_of <= 1:
-        return answer
-
-    def renumber(document: dict[str, Json]) -> None:
-        document["choices"] = [{**choice, "index": 2 * choice["index"] + 1} for choice in document["choices"][::-1]]
-
-    return answer if answer.frames is not None else answer.edit(renumber)
-
-
-def greedy_n_refused(answer: Answer) -> Answer:
-    body = answer.ask.body
-    refused = answer.succeeded and body.get("temperature") == 0 and (body.get("n") or 1) > 1
-    return answer.with_error(400, "n must be 1 when using greedy sampling") if refused else answer
-
-
-def bearer_added(ask: Ask) -> Ask:
-    token = ask.header("authorization")
-    return ask.with_header("authorization", f"Bearer {token}") if token and " " not in token.strip() else ask
-
-
 def pretty(answer: Answer) -> Answer:
+    """A document as people like to read it."""
     value = None if answer.streams else answer.json
     return answer if value is None else replace(answer, body=json.dumps(value, indent=4, ensure_ascii=False).encode())
 
 
 def whole(answer: Answer) -> bytes:
+    """The bytes of the answer's body."""
     return answer.body if answer.frames is None else b"".join(answer.frames)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from conformance.wire.answer import Answer, Ask, frame, payload
-from reference_server import asgi, relay
-
-Json = Any
+from conformance.wire.answer import Answer, Ask
+from reference_server import asgi, chunks, readings, relay, shapes
 
 
 @dataclass(frozen=True)
@@ -22,6 +18,7 @@ class Variation:
     ask: Callable[[Ask], Ask] | None = None
     answer: Callable[[Answer], Answer] | None = None
     cut: Callable[[Answer], Sequence[bytes]] | None = None
+    forgets: frozenset[tuple[str, str]] = frozenset()
     lenient: bool = False
 
 
@@ -39,6 +36,7 @@ class Varied:
             await self._app(scope, receive, send)
             return
         scope[asgi.LENIENT] = variation.lenient
+        scope[asgi.FORGETS] = scope.get(asgi.FORGETS, frozenset()) | variation.forgets
         try:
             ask = await relay.asked(scope, receive)
         except asgi.DisconnectError:
@@ -52,54 +50,84 @@ class Varied:
         await relay.deliver(answer, send, variation.cut(answer) if variation.cut else None)
 
 
-def _made(*variations: Variation) -> Mapping[str, Variation]:
-    named = {variation.name: variation for variation in variations}
-    assert len(named) == len(variations)
-    return named
+def _named(*variations: Variation) -> Mapping[str, Variation]:
+    return {variation.name: variation for variation in variations}
 
 
-VARIATIONS: Mapping[str, Variation] = _made(
-    Variation("turned-keys", "keys in the opposite order", answer=rewritten(turned)),
-    Variation("extra-fields", "a field more in every object", answer=rewritten(extended)),
-    Variation("pretty", "documents with white space, in UTF-8 instead of escapes", answer=pretty),
-    Variation("sse-comments", "a comment before each event", answer=events(lambda event: b": still here\n\n" + event)),
-    Variation("sse-crlf", "lines that end in CRLF", answer=events(lambda event: event.replace(b"\n", b"\r\n"))),
-    Variation("sse-no-space", "no space after `data:`", answer=events(lambda e: e.replace(b"data: ", b"data:", 1))),
-    Variation("coalesced", "the whole answer in one write", cut=lambda answer: (whole(answer),)),
-    Variation("byte-by-byte", "every byte in a write of its own", cut=lambda a: [bytes((b,)) for b in whole(a)]),
-    Variation("charset", "a charset in the content type", answer=charset),
-    Variation("status-422", "422 for a request that breaks the tables", answer=status(400, 422)),
-    Variation("status-400-for-415", "400 for another content type", answer=status(415, 400)),
-    Variation("status-404-for-405", "404 for another method", answer=status(405, 404)),
-    Variation("error-flat", "refusals without an `error` object around them", answer=refusals(lambda error: error)),
-    Variation("error-detail", 'refusals as {"detail": …}', answer=refusals(lambda e: {"detail": e["message"]})),
+_SHAPES = _named(
+    Variation("turned-keys", "keys in the opposite order", answer=shapes.rewritten(shapes.turned)),
+    Variation("extra-fields", "a field more in every object", answer=shapes.rewritten(shapes.extended)),
+    Variation("pretty", "documents with white space, in UTF-8 instead of escapes", answer=shapes.pretty),
+    Variation("coalesced", "the whole answer in one write", cut=lambda answer: (shapes.whole(answer),)),
+    Variation("byte-by-byte", "every byte in a write of its own", cut=lambda a: [bytes((b,)) for b in shapes.whole(a)]),
+    Variation("charset", "a charset in the content type", answer=shapes.charset),
+    Variation("offset-spelling", "`text_offset` for `text_offsets`", answer=shapes.choices(shapes.spelled)),
+    Variation(
+        "logprobs-absent", "no `logprobs` where they are null", answer=shapes.choices(shapes.without_null_logprobs)
+    ),
+    Variation("no-model", "no `model` field", answer=shapes.documents(lambda value: value.pop("model", None))),
+    Variation("empty-model", "an empty `model` field", answer=shapes.documents(lambda value: value.update(model=""))),
+    Variation("uuid-id", "an id like the page's", answer=shapes.documents(readings.uuid_id)),
+)
+
+_REFUSALS = _named(
+    Variation("status-422", "422 for a request that breaks the tables", answer=shapes.status(400, 422)),
+    Variation("status-400-for-415", "400 for another content type", answer=shapes.status(415, 400)),
+    Variation("status-404-for-405", "404 for another method", answer=shapes.status(405, 404)),
+    Variation("error-flat", "refusals without an `error` object", answer=shapes.refusals(lambda error: error)),
+    Variation("error-detail", 'refusals as {"detail": …}', answer=shapes.refusals(lambda e: {"detail": e["message"]})),
     Variation(
         "error-openai",
         "refusals with a numeric code and no status",
-        answer=refusals(lambda e: {"error": {**{k: v for k, v in e.items() if k != "status"}, "code": e["status"]}}),
+        answer=shapes.refusals(lambda e: {"error": {**{k: e[k] for k in e if k != "status"}, "code": e["status"]}}),
     ),
-    Variation("error-string", "refusals whose `error` is a text", answer=refusals(lambda e: {"error": e["message"]})),
-    Variation("offset-spelling", "`text_offset` for `text_offsets`", answer=choices(spelled)),
-    Variation("logprobs-absent", "no `logprobs` where they are null", answer=choices(without_null_logprobs)),
-    Variation("no-model", "no `model` field", answer=edited(lambda document: document.pop("model", None))),
-    Variation("empty-model", "an empty `model` field", answer=edited(lambda document: document.update(model=""))),
-    Variation("usage-apart", "the usage in a last chunk without choices", answer=chunks(usage_apart)),
-    Variation("usage-null", "a null usage in every chunk but the last", answer=chunks(usage_null)),
     Variation(
-        "no-stream-usage",
-        "no usage in streams",
-        answer=chunks(lambda chunks: [{k: v for k, v in chunk.items() if k != "usage"} for chunk in chunks]),
+        "error-string", "refusals whose `error` is a text", answer=shapes.refusals(lambda e: {"error": e["message"]})
     ),
-    Variation("no-role-chunk", "no chunk with the role before the first text", answer=chunks(without_role_chunk)),
-    Variation("role-only", "a first delta with nothing but the role", answer=choices(role_only)),
-    Variation("role-everywhere", "the role in every delta", answer=choices(role_everywhere)),
-    Variation("filter-chunk", "a first chunk with filter results and no choices", answer=chunks(filter_chunk)),
+)
+
+_STREAMS = _named(
+    Variation("sse-comments", "a comment before each event", answer=shapes.events(lambda event: b": here\n\n" + event)),
+    Variation("sse-crlf", "lines that end in CRLF", answer=shapes.events(lambda e: e.replace(b"\n", b"\r\n"))),
+    Variation("sse-no-space", "no space after `data:`", answer=shapes.events(lambda e: e.replace(b": ", b":", 1))),
+    Variation("usage-apart", "the usage in a last chunk without choices", answer=shapes.chunks(chunks.usage_apart)),
+    Variation("usage-null", "a null usage in every chunk but the last", answer=shapes.chunks(chunks.usage_null)),
+    Variation("no-stream-usage", "no usage in streams", answer=shapes.chunks(chunks.without_usage)),
+    Variation("no-role-chunk", "no role before the first text", answer=shapes.chunks(chunks.without_role_chunk)),
+    Variation("role-only", "a first delta with nothing but the role", answer=shapes.choices(chunks.role_only)),
+    Variation("role-everywhere", "the role in every delta", answer=shapes.choices(chunks.role_everywhere)),
+    Variation("role-with-text", "the role in the delta of the first text", answer=shapes.chunks(chunks.role_with_text)),
     Variation(
-        "finish-with-text", "the finish reason on the chunk with the last text", answer=chunks(finish_with_text)
+        "filter-chunk", "a first chunk with filter results and no choices", answer=shapes.chunks(chunks.filter_chunk)
     ),
-    Variation("merged-tokens", "three tokens to an event", answer=chunks(merged)),
-    Variation("candidate-indices", "with `best_of`, indices of candidates in any order", answer=candidate_indices),
-    Variation("greedy-n-refused", "several greedy answers are refused", answer=greedy_n_refused),
-    Variation("bare-key", "the key is taken without `Bearer` too", ask=bearer_added),
+    Variation(
+        "finish-with-text",
+        "the finish reason on the chunk with the last text",
+        answer=shapes.chunks(chunks.finish_with_text),
+    ),
+    Variation("merged-tokens", "three tokens to an event", answer=shapes.chunks(chunks.merged)),
+    Variation("whole-object", "the same `object` in chunks", answer=shapes.documents(readings.whole_object)),
+)
+
+_READINGS = _named(
+    Variation("candidate-indices", "indices of candidates, in any order", answer=readings.candidate_indices),
+    Variation("greedy-n-refused", "several greedy answers are refused", answer=readings.greedy_n_refused),
+    Variation("bare-key", "the key is taken without `Bearer` too", ask=readings.bearer_added),
+    Variation("eos-ignored", "`ignore_eos` is true unless said", ask=readings.filled("ignore_eos", True)),
+    Variation("long-default", "`max_tokens` is long unless said", ask=readings.filled("max_tokens", 200)),
+    Variation("content-logprobs", "chat's log probabilities as a `content` list", answer=readings.content_logprobs),
+    Variation("offsets-in-prompt", "offsets from the beginning of the prompt", answer=readings.offsets_in_prompt),
+    Variation("extras-refused", "unknown parameters are refused", answer=readings.refused(readings.unknown_parameter)),
+    Variation(
+        "nulls-refused", "nulls that are no default are refused", answer=readings.refused(readings.misplaced_null)
+    ),
+    Variation("model-checked", "another model is not found", answer=readings.refused(readings.foreign_model, 404)),
+    Variation("any-content-type", "JSON under any content type", ask=readings.any_content_type),
+    Variation("trailing-comma", "JSON with a comma too many is read", ask=readings.trailing_comma),
+    Variation("messages-as-text", "`messages` may be a string", ask=readings.messages_as_text),
+    Variation("short-routes", "the routes without `/v1` too", ask=readings.short_routes),
+    Variation("rules-relaxed", "the conditions on `best_of` and beams are not enforced", forgets=readings.RELAXED),
     Variation("lenient", "values that the contract leaves open are accepted", lenient=True),
 )
+
+VARIATIONS: Mapping[str, Variation] = {**_SHAPES, **_REFUSALS, **_STREAMS, **_READINGS}

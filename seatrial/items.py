@@ -93,13 +93,19 @@ class Trial:
 
     def why_ended(self) -> str:
         """Why the run ended before a check."""
-        return (self._session.ending().reason if self._session else "") or "the run was stopped"
+        if self._session is None:
+            return "the run did not start"
+        return str(self._session.fault or "") or self._session.ending().reason or "the run was stopped"
 
     def close(self, exitstatus: int) -> int:
         """End the run and its log, and return the exit status: never success for what was not judged."""
         if self._session is None or self._log is None:
             return exitstatus
         self._session.stop()
+        if self._session.fault is not None:
+            self._log.close()
+            self._lines.append(str(self._session.fault))
+            return exitstatus or NO_JUDGEMENT
         ending = self._session.ending()
         if exitstatus == _INTERRUPTED and ending.status != "aborted":
             ending = Ending("interrupted", "stopped from the keyboard")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 from conformance.api import Settings
 from conformance.budget import Budget, Spent
@@ -17,7 +18,7 @@ from conformance.endpoint import Endpoint
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.runner import Runner
-from reports.log import EndStatus, LogWriter
+from reports.log import EndStatus, LogError, LogWriter
 from reports.model import Outcome
 from schemas.model import Route
 from seatrial.errors import NoJudgement, UserError
@@ -40,6 +41,7 @@ class Session:
     """A run under way. As a context manager it stops the workers and closes the connections, whatever happened.
 
     `log` is open and has its `run` record; the session writes exchanges and outcomes to it, and `finish` its end.
+    `fault` is what the log said when it took nothing more.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Session:
         self.options = options
         self.plan = plan
         self.budget = Budget(options.budget_requests, options.budget_tokens)
+        self.fault: LogError | None = None
         self._log = log
         self._on_outcome = on_outcome
         self._started = time.monotonic()
@@ -62,7 +65,7 @@ class Session:
             options.target,
             pacer=Pacer(options.rpm, options.tpm),
             budget=self.budget,
-            log=lambda exchange: log.write(exchange.to_record()),
+            log=lambda exchange: self._write(exchange.to_record()),
             jobs=options.jobs,
             stop=self._stop,
         )
@@ -91,6 +94,8 @@ class Session:
     def run(self) -> Ending:
         """Run the planned checks to the end; raises `LogError` when the log does not take their outcomes."""
         self.runner.run()
+        if self.fault is not None:
+            raise self.fault
         return self.ending()
 
     def ending(self) -> Ending:
@@ -123,8 +128,17 @@ class Session:
         self.runner.halt(STOP_SECONDS)
 
     def _record(self, outcome: Outcome) -> None:
-        self._log.write(outcome.to_record())
+        self._write(outcome.to_record())
         self._on_outcome(outcome)
+
+    def _write(self, record: dict[str, Any]) -> None:
+        try:
+            self._log.write(record)
+        except LogError as error:
+            # A check would take it for a fault of its own; the run as a whole has nowhere to go any more.
+            self.fault = error
+            self._stop.set()
+            raise
 
 
 def settings_of(options: Options) -> Settings:

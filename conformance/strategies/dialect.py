@@ -6,7 +6,6 @@ Law: a keyword that is not known here is an error of the schema, never ignored.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -208,19 +207,10 @@ def _check(schema: Schema, where: str) -> None:
             )
     if "$id" in schema and where != "#":
         raise UnknownKeyword(f"{where}: a $id below the root would change what references mean")
-    for pattern in (*_pattern(schema), *schema.get("patternProperties", {})):
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise SchemaFault(f"{where}: the pattern {pattern!r} is no regular expression: {error}") from None
     for step, member in children(schema):
         _check(member, f"{where}/{step}")
     for number, member in enumerate(schema.get("x-unjudged", ())):
         _check(member, f"{where}/x-unjudged/{number}")
-
-
-def _pattern(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    return (schema["pattern"],) if "pattern" in schema else ()
 
 
 def children(schema: Schema) -> Iterator[tuple[str, Schema]]:

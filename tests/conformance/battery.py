@@ -1,4 +1,4 @@
-"""Schemas by hand that use every keyword of the dialect, alone and together: what the laws of the strategies run over."""
+"""Schemas by hand that use every keyword of the dialect, alone and together; the laws of the strategies use them."""
 
 from __future__ import annotations
 
@@ -43,11 +43,21 @@ SCHEMAS: dict[str, Schema] = {
     "const-object": {"const": {"type": "json"}},
     "const-true": {"const": True},
     "nullable": {"type": ["number", "null"], "minimum": -2, "maximum": 2},
-    "union-types": {"type": ["array", "string", "null"], "minLength": 1, "minItems": 1, "maxItems": 4, "items": {"type": "string"}},
+    "union-types": {
+        "type": ["array", "string", "null"],
+        "minLength": 1,
+        "minItems": 1,
+        "maxItems": 4,
+        "items": {"type": "string"},
+    },
     "array": {"type": "array"},
     "array-items": {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "maxItems": 4},
     "array-unique": {"type": "array", "items": {"enum": [1, 2, 3]}, "uniqueItems": True, "minItems": 2},
-    "array-unique-objects": {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "boolean"}}}, "uniqueItems": True},
+    "array-unique-objects": {
+        "type": "array",
+        "items": {"type": "object", "properties": {"a": {"type": "boolean"}}},
+        "uniqueItems": True,
+    },
     "array-empty": {"type": "array", "maxItems": 0},
     "array-of-arrays": {"type": "array", "items": {"type": "array", "items": {"type": "boolean"}, "minItems": 1}},
     "array-many": {"type": "array", "items": {"type": "integer"}, "minItems": 10, "maxItems": 12},
@@ -63,7 +73,12 @@ SCHEMAS: dict[str, Schema] = {
     },
     "object-required-only": {"type": "object", "required": ["x", "y"]},
     "object-map": {"type": "object", "additionalProperties": {"type": "number"}},
-    "object-map-few": {"type": "object", "additionalProperties": {"type": "number"}, "minProperties": 1, "maxProperties": 2},
+    "object-map-few": {
+        "type": "object",
+        "additionalProperties": {"type": "number"},
+        "minProperties": 1,
+        "maxProperties": 2,
+    },
     "object-patterns": {
         "type": "object",
         "patternProperties": {"^x_[a-z]+$": {"type": "integer"}},
@@ -78,7 +93,9 @@ SCHEMAS: dict[str, Schema] = {
     },
     "object-forbidden": {"type": "object", "properties": {"a": {"type": "integer"}, "b": False}},
     "object-anything": {"type": "object", "properties": {"a": True, "b": {}}, "required": ["a"]},
-    "any-of": {"anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+    "any-of": {
+        "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
+    },
     "any-of-required": {
         "type": "object",
         "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
@@ -87,8 +104,16 @@ SCHEMAS: dict[str, Schema] = {
     "one-of": {"oneOf": [{"type": "integer", "multipleOf": 3}, {"type": "integer", "multipleOf": 5}], "minimum": 1},
     "one-of-tagged": {
         "oneOf": [
-            {"type": "object", "properties": {"kind": {"const": "text"}, "text": {"type": "string"}}, "required": ["kind", "text"]},
-            {"type": "object", "properties": {"kind": {"const": "number"}, "n": {"type": "integer"}}, "required": ["kind", "n"]},
+            {
+                "type": "object",
+                "properties": {"kind": {"const": "text"}, "text": {"type": "string"}},
+                "required": ["kind", "text"],
+            },
+            {
+                "type": "object",
+                "properties": {"kind": {"const": "number"}, "n": {"type": "integer"}},
+                "required": ["kind", "n"],
+            },
         ]
     },
     "all-of": {"allOf": [{"type": "integer", "minimum": 2}, {"maximum": 5}]},
@@ -105,7 +130,12 @@ SCHEMAS: dict[str, Schema] = {
         "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
         "not": {"required": ["a", "b"]},
     },
-    "if-then-else": {"type": ["string", "integer"], "if": {"type": "string"}, "then": {"minLength": 2}, "else": {"minimum": 10}},
+    "if-then-else": {
+        "type": ["string", "integer"],
+        "if": {"type": "string"},
+        "then": {"minLength": 2},
+        "else": {"minimum": 10},
+    },
     "if-property": {
         "type": "object",
         "properties": {"mode": {"enum": ["on", "off"]}, "level": {"type": "integer", "minimum": 0, "maximum": 10}},
@@ -130,10 +160,15 @@ SCHEMAS: dict[str, Schema] = {
                     "required": ["best_of", "temperature"],
                 },
             },
-            {"if": {"required": ["n", "best_of"]}, "then": {"anyOf": [
-                {"properties": {"n": {"maximum": 1}, "best_of": {"minimum": 2}}},
-                {"properties": {"n": {"maximum": 2}, "best_of": {"minimum": 3}}},
-            ]}},
+            {
+                "if": {"required": ["n", "best_of"]},
+                "then": {
+                    "anyOf": [
+                        {"properties": {"n": {"maximum": 1}, "best_of": {"minimum": 2}}},
+                        {"properties": {"n": {"maximum": 2}, "best_of": {"minimum": 3}}},
+                    ]
+                },
+            },
         ],
     },
     "companions-without-rules": {
@@ -161,7 +196,10 @@ SCHEMAS: dict[str, Schema] = {
         "$defs": {
             "node": {
                 "type": "object",
-                "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
+                "properties": {
+                    "value": {"type": "integer"},
+                    "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+                },
                 "required": ["value"],
                 "additionalProperties": False,
             }
@@ -190,7 +228,7 @@ SCHEMAS: dict[str, Schema] = {
         "type": "integer",
         "minimum": 3,
     },
-}  # fmt: skip
+}
 
 # Schemas that a user may bring for the chat route, as other people write them.
 CHAT: Schema = {
@@ -207,7 +245,10 @@ CHAT: Schema = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"name": {"type": "string", "pattern": "^[a-z_]+$", "maxLength": 16}, "strict": {"type": "boolean"}},
+                "properties": {
+                    "name": {"type": "string", "pattern": "^[a-z_]+$", "maxLength": 16},
+                    "strict": {"type": "boolean"},
+                },
                 "required": ["name"],
                 "additionalProperties": False,
             },
@@ -217,7 +258,9 @@ CHAT: Schema = {
     },
     "required": ["model", "messages"],
     "additionalProperties": False,
-    "allOf": [{"if": {"required": ["tool_choice"]}, "then": {"required": ["tools"]}, "description": "A choice needs tools."}],
+    "allOf": [
+        {"if": {"required": ["tool_choice"]}, "then": {"required": ["tools"]}, "description": "A choice needs tools."}
+    ],
     "$defs": {
         "message": {
             "type": "object",
@@ -225,4 +268,4 @@ CHAT: Schema = {
             "required": ["role", "content"],
         }
     },
-}  # fmt: skip
+}

@@ -38,7 +38,7 @@ REQUEST = schema(get("azure-llama"), "chat", "request")
 def test_a_keyword_that_would_be_ignored_is_an_error(unknown: dict[str, Any]) -> None:
     for use in (valid, boundary, broken, broken_strategy, Document):
         with pytest.raises(UnknownKeyword, match="is not known"):
-            use(unknown)  # type: ignore[operator]
+            use(unknown)
 
 
 def test_annotations_and_extensions_are_known() -> None:
@@ -50,8 +50,8 @@ def test_annotations_and_extensions_are_known() -> None:
     [
         ({"type": "strin"}, "strin"),
         ({"minimum": "3"}, "minimum"),
-        ({"pattern": "("}, "no regular expression"),
-        ({"patternProperties": {"[": {}}}, "no regular expression"),
+        ({"pattern": "("}, "regex"),
+        ({"patternProperties": {"[": {}}}, "regex"),
         ({"$ref": "#/$defs/absent"}, "points to nothing"),
         ({"$ref": "https://example.org/schema"}, "only references within the file"),
         ({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, "leads to itself"),
@@ -82,9 +82,12 @@ def test_a_faulty_schema_is_the_fault_of_its_author(faulty: dict[str, Any], mess
         {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True, "minItems": 3},
         {"type": "array", "items": False, "minItems": 1},
         {"type": "array", "minItems": 2, "maxItems": 1},
-        {"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}}},
+        {
+            "$ref": "#/$defs/n",
+            "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}, "required": ["n"]}},
+        },
     ],
-)  # fmt: skip
+)
 def test_a_schema_without_values_is_an_error(impossible: Any) -> None:
     for use in (valid, boundary, broken):
         with pytest.raises(Unsatisfiable):
@@ -92,8 +95,9 @@ def test_a_schema_without_values_is_an_error(impossible: Any) -> None:
 
 
 def test_an_unsatisfiable_property_is_named() -> None:
+    level = {"type": "integer", "minimum": 2, "maximum": 1}
     with pytest.raises(Unsatisfiable, match="level"):
-        valid({"type": "object", "properties": {"level": {"type": "integer", "minimum": 2, "maximum": 1}}, "required": ["level"]})  # fmt: skip
+        valid({"type": "object", "properties": {"level": level}, "required": ["level"]})
 
 
 def test_optional_properties_without_values_are_left_out() -> None:
@@ -223,7 +227,7 @@ def test_broken_values_of_a_wrong_type_cannot_be_coerced() -> None:
 def test_what_an_unjudged_schema_accepts_is_not_broken() -> None:
     open_at_zero = {"type": "number", "exclusiveMinimum": 0, "x-unjudged": [{"const": 0}, {"type": "string"}]}
     culprits = [one.culprit for one in broken(open_at_zero)]
-    assert -0.02 in [round(value, 2) for value in culprits if isinstance(value, float)] or -10 in culprits
+    assert min(value for value in culprits if isinstance(value, float)) < 0
     assert 0 not in culprits
     assert not any(isinstance(value, str) for value in culprits)
 

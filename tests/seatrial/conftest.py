@@ -10,10 +10,8 @@ import pytest
 from conformance.catalogue import checks_of
 from conformance.check import Check
 from schemas.model import Contract
-
 from seatrial.cli.main import run
 from tests.seatrial.servers import KEY, endpoint
-
 
 _derived: dict[str, dict[str, Check]] = {}
 

@@ -191,7 +191,8 @@ def test_a_fault_of_ours_is_one_line_unless_asked_for_more(
 def shutting(after: int) -> Iterator[str]:
     """A server that answers so many connections with a refusal and is gone then."""
     listener = socket.create_server(("127.0.0.1", 0))
-    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+    answer = head + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 
     def serve() -> None:
         for _ in range(after):

@@ -182,7 +182,7 @@ def test_a_url_that_is_none_and_an_unknown_contract_are_refused(tmp_path: Path) 
         assert "pass" not in str(raised.value).replace("password", "")
     with pytest.raises(UserError, match="azure-llama"):
         options(tmp_path, "https://x", contract="nope")
-    with pytest.raises(UserError, match="none.pem"):
+    with pytest.raises(UserError, match=r"none\.pem"):
         options(tmp_path, "https://x", ca_file=tmp_path / "none.pem")
 
 

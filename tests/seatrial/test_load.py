@@ -1,0 +1,56 @@
+"""`seatrial load`: the plan is said first, the run is recorded, the gate judges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.launch import LoadError
+from reports.model import Run
+from tests.seatrial.conftest import Command
+from tests.seatrial.servers import closed_port
+
+
+def test_the_plan_is_shown_and_nothing_sent_on_a_dry_run(seatrial: Command, tmp_path: Path) -> None:
+    result = seatrial("load", "http://127.0.0.1:1", "--rate", 3, "--duration", 4, "--dry-run")
+    assert result.code == 0
+    assert "12 at 3 per second" in result.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_load_is_recorded_with_its_samples(seatrial: Command, server: str, tmp_path: Path) -> None:
+    words = ("--rate", 10, "--duration", 1, "--max-tokens", 4, "--route", "completions", "--log", "run.jsonl")
+    result = seatrial("load", server, *words)
+    run = Run.read(tmp_path / "run.jsonl", samples=True)
+    assert (run.command, run.profile, run.complete) == ("load", "streaming", True)
+    assert len(run.loads) == 1
+    assert run.loads[0].plan["route"] == "completions"
+    assert run.sample_count == len(run.samples) > 0
+    assert result.err.startswith("seatrial: streaming: ")
+    assert result.code == 0 or not run.loads[0].valid
+
+
+def test_a_load_that_nothing_answers_is_no_judgement(seatrial: Command, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    result = seatrial("load", url, "--rate", 5, "--duration", 1, "--log", "run.jsonl")
+    assert result.code == 3
+    assert "Traceback" not in result.err
+    assert Run.read(tmp_path / "run.jsonl").end is not None
+
+
+@pytest.mark.parametrize(("usage", "code"), [(True, 2), (False, 3)])
+def test_a_load_process_that_fails_is_one_line(
+    seatrial: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, usage: bool, code: int
+) -> None:
+    def fail(*_: Any) -> int:
+        raise LoadError("the generator sank", usage=usage)
+
+    monkeypatch.setattr("seatrial.loading.run_load", fail)
+    result = seatrial("load", "http://127.0.0.1:1", "--log", "run.jsonl")
+    assert result.code == code
+    assert "the generator sank" in result.err
+    end = Run.read(tmp_path / "run.jsonl").end
+    assert end is not None
+    assert "the generator sank" in end.reason
