@@ -232,6 +232,8 @@ def _random(request: Request) -> Check:
 
         drawn = valid(request.schema, request.caps, document=request.document)
         hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink)
+        # Few examples may all be small ones, so the fullest body comes in any case.
+        once(max(Edges(request.document, request.caps).of(request.schema), key=len))
 
     def only_example(answer: Answer) -> Answer:
         differs = canonical(answer.ask.body) != canonical(request.base)

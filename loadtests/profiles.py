@@ -73,8 +73,8 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {"route": ROUTES, "arrivals": tuple(AR
 class Plan:
     """A profile made exact.
 
-    `requests` and `tokens`, an upper bound, include the warm-up; `likely` is what the run costs where a word is a token;
-    `seconds` is the time until the last request is sent.
+    `requests` and `tokens`, an upper bound, include the warm-up; `likely` is what the run costs where a word is a
+    token; `seconds` is the time until the last request is sent.
     """
 
     profile: Profile

@@ -49,6 +49,7 @@ class LoadRun:
         self._log = log
         self._on_progress = on_progress
         self._stop = threading.Event()
+        self._done = threading.Event()
         self._error: BaseException | None = None
 
     def run(self) -> None:
@@ -60,11 +61,12 @@ class LoadRun:
         thread = threading.Thread(target=self._work, name="seatrial-load", daemon=True)
         thread.start()
         try:
-            while thread.is_alive():
-                thread.join(timeout=_POLL)
+            # Not join(): an interrupted join takes a running thread for one that has ended (Python 3.11).
+            while not self._done.wait(timeout=_POLL):
+                pass
         except KeyboardInterrupt:
             self._stop.set()
-            thread.join(timeout=STOP_SECONDS)
+            self._done.wait(timeout=STOP_SECONDS)
             raise
         if isinstance(self._error, LoadError):
             kind = UserError if self._error.usage else NoJudgement
@@ -77,6 +79,8 @@ class LoadRun:
             run_load(self._orders.to_json(), self._key or "", self._take, self._stop)
         except BaseException as error:  # noqa: BLE001 - raised again where it is seen, by run()
             self._error = error
+        finally:
+            self._done.set()
 
     def _take(self, record: dict[str, Any]) -> None:
         kind = record.get("type")

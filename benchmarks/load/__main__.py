@@ -2,7 +2,7 @@
 
 PATH is a calibrated server: it takes --port, --ttft-ms, --itl-ms, --tokens, --log-tokens and --log FILE, and logs for
 each request, as CSV with a head, when it came (t_req_ns), its true ttft_ms and the true times of its tokens
-(offsets_us, separated by semicolons). Without PATH the stand-in serves, whose times are only known as they were ordered.
+(offsets_us, separated by semicolons). Without PATH the stand-in serves, whose times are known only as ordered.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -55,14 +56,12 @@ class StrictServer:
         return Answer(ask, 200, JSON, json.dumps(self._document(ask.body)).encode())
 
     def _document(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        logprobs = None
+        logprobs, count = None, body.get("n", 1) if isinstance(body.get("n", 1), int) else 1
         if body.get("logprobs"):
             top = [{"aye": -0.1, "no": -2.5}]
             logprobs = {"text_offsets": [0], "token_logprobs": [-0.1], "tokens": ["aye"], "top_logprobs": top}
         said = {"message": {"role": "assistant", "content": "aye"}} if self.route == "chat" else {"text": "aye"}
-        choices = [
-            {"index": index, "finish_reason": "stop", "logprobs": logprobs, **said} for index in range(body.get("n", 1))
-        ]
+        choices = [{"index": index, "finish_reason": "stop", "logprobs": logprobs, **said} for index in range(count)]
         usage = {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}
         return {
             "id": "x", "object": self.object_name, "created": 1, "model": "m", "choices": choices, "usage": usage
@@ -90,3 +89,36 @@ def judge(
     settings = Settings(seed=seed, examples=examples, shrink=shrink, key="a-key-for-tests")
     api = Api(server, CONTRACT, settings, Shared(), scope=check.id, route=check.route)
     return judged(check, api)
+
+
+def forgetful(given: Mapping[str, Any], mutant: Mutant) -> dict[str, Any]:
+    """The schema without the keywords that the mutant forgets: an independent way to forget them."""
+    result: dict[str, Any] = copy.deepcopy(_inlined(given, given))
+    _strip(result, mutant)
+    return result
+
+
+def _inlined(node: Any, root: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inlined(each, root) for each in node]
+    if not isinstance(node, Mapping):
+        return node
+    target = root["$defs"][node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else {}
+    return {key: _inlined(each, root) for key, each in {**target, **node}.items() if key != "$ref"}
+
+
+def _strip(node: Any, mutant: Mutant) -> None:
+    if isinstance(node, list):
+        for each in node:
+            _strip(each, mutant)
+    if not isinstance(node, dict):
+        return
+    for keyword, owner in node.get("x-requirements", {}).items():
+        if isinstance(owner, dict):
+            forgotten = {name for name, each in owner.items() if (each, keyword) in mutant.forgets}
+            node[keyword] = [name for name in node.get(keyword, ()) if name not in forgotten]
+        elif (owner, keyword) in mutant.forgets:
+            node.pop(keyword, None)
+    for key, each in node.items():
+        if not key.startswith("x-"):
+            _strip(each, mutant)

@@ -11,7 +11,7 @@ from conformance.catalogue import checks_of
 from conformance.check import Check, Mutant
 from conformance.endpoint import Bounds, Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
-from reference_server.serve import serving, standin_app
+from reference_server.serve import StandinApp, serving, standin_app
 from reports.model import Outcome
 from schemas.contracts import get
 from schemas.model import Contract
@@ -24,7 +24,7 @@ class Bench:
     """A server whose mutant and variation can be changed between requests, and an endpoint that talks to it."""
 
     contract: Contract
-    faulty: object
+    app: StandinApp
     endpoint: Endpoint
     checks: dict[str, Check] = field(default_factory=dict)
 
@@ -36,15 +36,17 @@ class Bench:
 
     def judge(self, check: Check, mutant: Mutant | None = None, seed: int = 0) -> Outcome:
         """Run that check alone, whatever it needs, against a server with that mutant."""
-        self.faulty.mutant = mutant  # type: ignore[attr-defined]
+        self.app.mutant, self.app.faulty.error = mutant, None
         settings = Settings(seed=seed_of(seed, check.id), key=KEY, shrink=False)
         api = Api(
             self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline
         )
         try:
-            return judged(check, api)
+            outcome = judged(check, api)
         finally:
-            self.faulty.mutant = None  # type: ignore[attr-defined]
+            self.app.mutant = None
+        assert self.app.faulty.error is None, f"{mutant and mutant.id} broke down by itself: {self.app.faulty.error!r}"
+        return outcome
 
     def run(self, seed: int = 0, jobs: int = 4) -> list[Outcome]:
         """Run every check."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.seatrial.servers import KEY
@@ -46,8 +46,15 @@ class Process:
 
     def until(self, text: str) -> None:
         """Wait until either stream has a line with that text."""
+        self._until(lambda: any(text in line for line in (*self.out, *self.err)))
+
+    def until_written(self, path: Path) -> None:
+        """Wait until that file has something in it."""
+        self._until(lambda: path.exists() and path.stat().st_size > 0)
+
+    def _until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while not any(text in line for line in (*self.out, *self.err)):
+        while not holds():
             assert self.popen.poll() is None or any(thread.is_alive() for thread in self._threads), self.said
             with contextlib.suppress(queue.Empty):
                 self._news.get(timeout=0.05)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -16,7 +18,7 @@ from reports.model import Run
 from seatrial.embedded import embedded_server
 from seatrial.errors import NoJudgement
 from tests.seatrial.conftest import Command
-from tests.seatrial.processes import alive, seatrial
+from tests.seatrial.processes import alive, process, seatrial
 from tests.seatrial.servers import KEY
 
 
@@ -41,8 +43,8 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) -> None
         assert KEY not in server.said
         line = server.out[1].strip()
         done = subprocess.run(
-            ["bash", "-c", line], env={"PATH": "/usr/bin:/bin", "SEATRIAL_API_KEY": KEY}, capture_output=True, text=True,
-            timeout=30, check=False,
+            ["bash", "-c", line], env={"PATH": "/usr/bin:/bin", "SEATRIAL_API_KEY": KEY},
+            capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
         assert "200 OK" in done.stdout, done
         server.signal(number)
@@ -72,7 +74,7 @@ def test_an_embedded_server_lives_as_long_as_its_user(monkeypatch: pytest.Monkey
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", remembering)
-    with pytest.raises(KeyboardInterrupt), embedded_server("embedded-tests-key") as url:
+    with contextlib.suppress(KeyboardInterrupt), embedded_server("embedded-tests-key") as url:
         assert status(url, "embedded-tests-key") == 200
         raise KeyboardInterrupt
     assert not alive(started[0].pid)
@@ -80,13 +82,27 @@ def test_an_embedded_server_lives_as_long_as_its_user(monkeypatch: pytest.Monkey
 
 
 def test_an_embedded_server_ends_when_its_user_is_killed(tmp_path: Path) -> None:
-    program = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-m', 'seatrial', 'serve', '--announce', '--port', '0'], stdin=subprocess.PIPE, stdout=subprocess.PIPE); print(p.stdout.readline(), p.pid, flush=True); p.stdin.close(); print(p.wait(30), flush=True)"  # noqa: E501
-    from tests.seatrial.processes import process
-
+    # The user prints what the server's process is, and is gone without a word to it.
+    program = (
+        "import os, sys\n"
+        "from seatrial.embedded import embedded_server\n"
+        "import subprocess\n"
+        "started = []\n"
+        "popen = subprocess.Popen\n"
+        "subprocess.Popen = lambda *words, **rest: started.append(popen(*words, **rest)) or started[-1]\n"
+        "with embedded_server('embedded-tests-key') as url:\n"
+        "    print(url, started[0].pid, flush=True)\n"
+        "    os._exit(7)\n"
+    )
     with process("-c", program, folder=tmp_path) as user:
         user.until("http://")
-        assert user.end(60) == 0
-        assert user.out[-1].strip() == "0"
+        assert user.end() == 7
+    pid = int(user.out[0].split()[1])
+    for _ in range(200):
+        if not alive(pid):
+            break
+        time.sleep(0.05)
+    assert not alive(pid)
 
 
 def test_an_embedded_server_that_does_not_start_is_explained() -> None:

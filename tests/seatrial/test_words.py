@@ -17,6 +17,7 @@ from conformance.catalogue import checks_of
 from reports.model import Outcome
 from schemas.contracts import get
 from seatrial.cli.main import COMMANDS
+from seatrial.explaining import explained
 from seatrial.progress import LiveProgress, PlainProgress, progress_on
 from tests.seatrial.conftest import Command
 from tests.seatrial.processes import ROOT
@@ -143,8 +144,6 @@ def test_a_pipe_gets_plain_lines_and_a_terminal_the_bar(monkeypatch: pytest.Monk
 
 
 def test_every_check_and_mutant_can_be_explained() -> None:
-    from seatrial.explaining import explained
-
     checks = checks_of(CONTRACT)
     for name in [*checks, *(mutant.id for check in checks.values() for mutant in check.mutants)]:
         assert name in explained(name, CONTRACT, checks)
