@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -190,6 +191,8 @@ class Api:
         `headers` replace or, with None, remove the documented ones. Raises `Violation` when no complete answer came,
         `Unreachable` when no connection was taken, `Inconclusive` when the check's time is over.
         """
+        if self.settings.model is not None and isinstance(body, dict):
+            body = self._addressed(body)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = Sent(method or self.operation.method, path or self.path, self._headers(headers or {}), raw)
         if self._waited > self._seconds:
@@ -200,6 +203,19 @@ class Api:
         if exchange.failure:
             raise Violation(f"no complete answer ({exchange.failure}): {exchange.detail}", exchange)
         return exchange
+
+    def _addressed(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The body with the run's model: in place of the example's, and where none is; not where leaving it out is the test."""
+        required, example = self._model_row
+        if "model" in body:
+            return {**body, "model": self.settings.model} if example and body["model"] == example else body
+        return body if required else {"model": self.settings.model, **body}
+
+    @cached_property
+    def _model_row(self) -> tuple[bool, Any]:
+        """Whether the request's schema requires `model`, and the model of its example."""
+        schema = self.schema("request")
+        return "model" in schema.get("required", ()), schema.get("x-example", {}).get("model")
 
     @property
     def path(self) -> str:

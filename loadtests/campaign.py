@@ -148,7 +148,9 @@ class Campaign:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        late = self.collector.percentile("lateness", 99.0)
+        # One request in a hundred may be late, and one in a shorter run: there the p99 is the maximum, a single hiccup.
+        share = 100.0 - max(1.0, 100.0 / max(2, total))
+        late = self.collector.percentile("lateness", share)
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -158,7 +160,7 @@ class Campaign:
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
             (
                 late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p99, and {MOST_LATENESS_MS:.0f} ms are allowed",
+                f"the load generator was late: {late:.0f} ms at p{share:.0f}, and {MOST_LATENESS_MS:.0f} ms are allowed",
             ),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
