@@ -11,7 +11,7 @@ from conformance.check import Check, Inconclusive, Mutant, Skip, Violation
 from conformance.owners import owner_of
 from conformance.strategies.bodies import in_place, items_of, properties_of
 from conformance.strategies.culprits import wrong
-from conformance.strategies.dialect import Document, Json, Schema
+from conformance.strategies.dialect import Document, Json, Schema, document_of
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange
 from schemas.model import Route
@@ -70,7 +70,7 @@ def _rows(document: Document, schema: Schema, path: tuple[str, ...]) -> Iterator
 
 
 def _checks(schema: Mapping[str, Any], route: Route, part: str, look: Callable[[Api, Row], Seen]) -> list[Check]:
-    document = Document(schema)
+    document = document_of(schema)
     checks = []
     for row in rows_of(document):
         check_id = row.owner if row.owner.startswith(f"{route}.") else f"{route}.{part}.{row.name}"
@@ -118,7 +118,7 @@ def _answers(api: Api, row: Row) -> Seen:
 
 def _asking_for_logprobs(api: Api) -> dict[str, Json]:
     """The parameters that ask for log probabilities, by what the request's schema accepts."""
-    document = Document(api.schema("request"))
+    document = document_of(api.schema("request"))
     stated = properties_of(document, document.root)
     for value in (2, True):
         if "logprobs" in stated and document.accepts(stated["logprobs"], value):

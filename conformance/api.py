@@ -205,7 +205,7 @@ class Api:
         return exchange
 
     def _addressed(self, body: dict[str, Any]) -> dict[str, Any]:
-        """The body with the run's model: in place of the example's, and where none is; not where leaving it out is the test."""
+        """The body with the run's model, in place of the example's; one that lacks a required `model` stays without."""
         required, example = self._model_row
         if "model" in body:
             return {**body, "model": self.settings.model} if example and body["model"] == example else body

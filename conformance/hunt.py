@@ -14,10 +14,12 @@ from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from conformance.check import Violation
+from conformance.simpler import fewest, simpler
 from conformance.strategies.dialect import Json, canonical
+from conformance.strategies.provider import BACKEND
 
 # What a simpler request in the report may cost.
-SHRINKING_REQUESTS = 20
+SIMPLER_REQUESTS = 20
 
 
 def hunt(
@@ -27,22 +29,25 @@ def hunt(
     examples: int,
     seed: int,
     shrink: bool = True,
+    accepts: Callable[[Json], bool] = lambda _: True,
 ) -> None:
     """Ask with `examples` values of the strategy; raise the `Violation` of the simplest value found that has one.
 
-    `ask` sends a value and raises `Violation` when the answer is wrong; anything else that it raises ends the
-    hunt and is raised as it is. Safe to call from several threads.
+    `ask` sends a value and raises `Violation` when the answer is wrong; anything else that it raises ends the hunt.
+    `accepts` tells which values may be asked while a simpler one is looked for. Safe to call from several threads.
     """
     if examples < 1:
         return
     memory = _Memory(ask)
-    phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
 
+    # Hypothesis shrinks what it drew, choice by choice, and needs hundreds of requests for what `simpler` finds in a
+    # few: it cannot know that a property can be left out.
     @seeded(seed)
     @settings(
         max_examples=examples,
-        phases=phases,
+        phases=[Phase.generate],
         database=None,
+        backend=BACKEND,
         deadline=None,
         derandomize=False,
         print_blob=False,
@@ -52,54 +57,68 @@ def hunt(
     )
     @given(strategy)
     def search(value: Json) -> None:
-        memory.recall(value)
+        violation = memory.recall(value)
+        if violation is not None:
+            memory.failing = value
+            raise violation
 
     try:
         search()
     except Violation as violation:
         # Hypothesis adds its own advice, which is about its own files.
         violation.__notes__ = []
-        raise
+        raise (_simplest(memory, violation, accepts) if shrink else violation) from None
     except Unsatisfiable:
         # The strategy has no more to give; that is no fault of the endpoint.
-        return
-    finally:
-        memory.finish()
+        pass
+    if memory.aborted is not None:
+        raise memory.aborted
+
+
+def _simplest(memory: _Memory, violation: Violation, accepts: Callable[[Json], bool]) -> Violation:
+    """The violation of the simplest failing value that a few more requests find."""
+    memory.left = SIMPLER_REQUESTS
+
+    def fails(variant: Json) -> bool:
+        return accepts(variant) and memory.recall(variant) is not None
+
+    value: Json = fewest(memory.failing, fails) if isinstance(memory.failing, dict) else memory.failing
+    following: Json = value
+    while following is not ...:
+        value = following
+        following = next((variant for variant in simpler(value) if fails(variant)), ...)
+    return memory.recall(value) or violation
 
 
 class _Memory:
-    """Remembers how each value was answered, so that a search in circles costs nothing."""
+    """Remembers how each value was answered, so that a search in circles costs nothing.
+
+    `left` is how many more requests may be sent (None for no limit); `aborted` is what ended the hunt, if anything did.
+    """
 
     def __init__(self, ask: Callable[[Json], None]) -> None:
+        self.failing: Json = None
+        self.left: int | None = None
+        self.aborted: Exception | None = None
         self._ask = ask
         self._known: dict[str, Violation | None] = {}
-        self._left = SHRINKING_REQUESTS
-        self._failed = False
-        self._aborted: BaseException | None = None
 
-    def recall(self, value: Json) -> None:
-        """Raise what asking with the value raised, asking only if that is not known and still allowed."""
+    def recall(self, value: Json) -> Violation | None:
+        """What asking with the value raised, asking only if that is not known and still allowed."""
         key = canonical(value)
         if key not in self._known:
             self._known[key] = self._first(value)
-        violation = self._known[key]
-        if violation is not None:
-            raise violation
-
-    def finish(self) -> None:
-        """Raise what ended the hunt before its time, if anything did."""
-        if self._aborted is not None:
-            raise self._aborted
+        return self._known[key]
 
     def _first(self, value: Json) -> Violation | None:
-        if self._aborted is not None or (self._failed and self._left <= 0):
+        if self.aborted is not None or self.left == 0:
             return None
-        self._left -= self._failed
+        if self.left is not None:
+            self.left -= 1
         try:
             self._ask(value)
         except Violation as violation:
-            self._failed = True
             return violation
-        except Exception as error:  # noqa: BLE001 - raised again by `finish`, out of reach of the search
-            self._aborted = error
+        except Exception as error:  # noqa: BLE001 - raised again by `hunt`, out of reach of the search
+            self.aborted = error
         return None

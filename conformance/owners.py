@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.strategies.bodies import in_place
-from conformance.strategies.dialect import ANNOTATIONS, Document, Schema, children
+from conformance.strategies.dialect import ANNOTATIONS, Document, Schema, children, document_of
 from schemas.model import Requirement
 
 # Keywords that judge nothing by themselves.
@@ -18,7 +18,7 @@ def owned(schema: Mapping[str, Any], route: str) -> dict[str, Any]:
     """The schema with an owner for each keyword (`schema.ROUTE.PARAMETER`); as it is where it already names owners."""
     if _names_owners(schema):
         return dict(schema)
-    return _owned(Document(schema), schema, f"schema.{route}", top=True)
+    return _owned(document_of(schema), schema, f"schema.{route}", top=True)
 
 
 def extra_rows(schema: Mapping[str, Any], route: str, source: str = "") -> list[Requirement]:
@@ -30,7 +30,7 @@ def extra_rows(schema: Mapping[str, Any], route: str, source: str = "") -> list[
         return []
     where = source or str(schema.get("$id") or schema.get("title") or "a schema of one's own")
     prefix = f"schema.{route}"
-    whole = _owned(Document(schema), schema, prefix, top=True)
+    whole = _owned(document_of(schema), schema, prefix, top=True)
     quotes = dict(_rows(whole, prefix))
     for owner in _owners(whole):
         quotes.setdefault(owner, f"`{owner.removeprefix(prefix + '.')}` is required.")

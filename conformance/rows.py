@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from conformance.answer_rows import chunk_checks, response_checks
@@ -21,7 +21,7 @@ from conformance.strategies.bodies import properties_of
 from conformance.strategies.boundary import Edges
 from conformance.strategies.broken import Broken, broken, example
 from conformance.strategies.caps import Caps
-from conformance.strategies.dialect import Document, Json, SchemaFault, canonical
+from conformance.strategies.dialect import Json, SchemaFault, canonical, document_of
 from conformance.strategies.valid import valid
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange, NotJson
@@ -80,7 +80,7 @@ class Request:
     caps: Caps
 
     def __post_init__(self) -> None:
-        self.document = Document(self.schema)
+        self.document = document_of(self.schema)
         self.edges = Edges(self.document, self.caps)
         base = example(self.document, self.caps)
         if not isinstance(base, dict):
@@ -101,7 +101,7 @@ class Request:
     def groups(self) -> dict[tuple[str, str], list[Broken]]:
         """What to refuse, by the property concerned and what is wrong with it."""
         found: dict[tuple[str, str], list[Broken]] = {}
-        for one in broken(self.schema, base=self.base, caps=self.caps, document=self.document):
+        for one in broken(self.schema, base=self.base, edges=self.edges):
             if one.path or one.kind != "type":
                 name = "rule." + one.requirement.rsplit(".", 1)[-1] if one.kind == "rule" else ".".join(one.path)
                 found.setdefault((name, one.kind), []).append(one)
@@ -130,16 +130,19 @@ def _accepted(request: Request, place: Place) -> Check:
                 break
         _raise(api, failures)
 
+        def fits(value: Json) -> bool:
+            return all(
+                request.document.accepts(schema, part)
+                for schema, part in ((place.schema, value), (request.schema, place.put(value)))
+            )
+
         def once(value: Json) -> None:
-            body = place.put(value)
-            if not request.document.accepts(request.schema, body):
-                return
-            failure = ask(api, body, value)
+            failure = ask(api, place.put(value), value) if fits(value) else None
             if failure:
                 raise failure
 
         drawn = valid(place.schema, request.caps, document=request.document, name=place.path[-1])
-        hunt(drawn, once, examples=api.examples, seed=api.seed, shrink=api.shrink)
+        hunt(drawn, once, examples=api.examples, seed=api.seed, shrink=api.shrink, accepts=fits)
 
     return Check(
         id=check_id,
@@ -216,7 +219,7 @@ def _random(request: Request) -> Check:
     check_id = request.id("random")
 
     def run(api: Api) -> None:
-        answers = Document(api.schema("response"))
+        answers = document_of(api.schema("response"))
 
         def once(body: dict[str, Json]) -> None:
             whole = request.capped(body)
@@ -231,9 +234,10 @@ def _random(request: Request) -> Check:
                     raise Violation(f"the answer breaks its schema at {where}: {faults[0].message[:200]}", exchange)
 
         drawn = valid(request.schema, request.caps, document=request.document)
-        hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink)
+        fits = partial(request.document.accepts, request.schema)
+        hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink, accepts=fits)
         # Few examples may all be small ones, so the fullest body comes in any case.
-        once(max(Edges(request.document, request.caps).of(request.schema), key=len))
+        once(max(request.edges.of(request.schema), key=len))
 
     def only_example(answer: Answer) -> Answer:
         differs = canonical(answer.ask.body) != canonical(request.base)

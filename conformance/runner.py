@@ -86,7 +86,9 @@ class Runner:
         self.stop.set()
         until = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(timeout=max(0.0, until - time.monotonic()))
+            # An interrupt may come while they are being started, and one that was not cannot be joined.
+            if thread.is_alive():
+                thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def wait(self, check_id: str) -> Outcome | None:
         """The outcome of one check, once there is one; None when the run ended before it."""

@@ -66,12 +66,26 @@ class _Tally:
         self.failed += outcome.status == "fail"
 
     @property
+    def short(self) -> str:
+        """What fits beside a bar in 80 columns."""
+        spent = self._spent()
+        requests, tokens = self._caps
+        return (
+            f"{self.failed} failed, {spent.requests:,}/{requests:,} requests, {self._tokens(spent):,}/{tokens:,} tokens"
+        )
+
+    @staticmethod
+    def _tokens(spent: Spent) -> int:
+        return spent.tokens + spent.reserved
+
+    @property
     def text(self) -> str:
+        """The same in words."""
         spent = self._spent()
         requests, tokens = self._caps
         return (
             f"{self.failed} failed, {spent.requests:,} of {requests:,} requests, "
-            f"{spent.tokens + spent.reserved:,} of {tokens:,} tokens"
+            f"{self._tokens(spent):,} of {tokens:,} tokens"
         )
 
 
@@ -124,7 +138,7 @@ class _Story(ProgressColumn):
         self._words = words
 
     def render(self, task: Task) -> Text:  # noqa: ARG002 - the form of a column
-        return Text(self._words())
+        return Text(self._words(), no_wrap=True, overflow="ellipsis")
 
 
 class LiveProgress:
@@ -135,9 +149,9 @@ class LiveProgress:
         self._tally = _Tally()
         self._words = ""
         self._bar = RichProgress(
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             MofNCompleteColumn(),
-            _Story(lambda: self._words or self._tally.text),
+            _Story(lambda: self._words or self._tally.short),
             TimeElapsedColumn(),
             console=console,
             refresh_per_second=4,

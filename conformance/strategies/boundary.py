@@ -6,6 +6,7 @@ Law: the list is the same every time, and each of its values is valid.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 
 from conformance.strategies import numbers
@@ -37,12 +38,13 @@ def boundary(
 
 
 class Edges:
-    """Finds the edges of one document's schemas, each once."""
+    """Finds the edges of one document's schemas, each once. Safe to share between threads."""
 
     def __init__(self, document: Document, caps: Caps) -> None:
         self.document = document
         self.caps = caps
         self._found: dict[tuple[str, str, int], list[Json]] = {}
+        self._lock = threading.RLock()
 
     def of(self, schema: Schema, name: str = "") -> list[Json]:
         """The edges of a schema; `Unsatisfiable` when it has no value at all."""
@@ -51,16 +53,20 @@ class Edges:
     def within(self, schema: Schema, name: str, depth: int) -> list[Json]:
         """The edges of a schema inside `depth` recursions; empty where none can be constructed."""
         key = (json.dumps(schema, sort_keys=True), name, depth)
-        if key not in self._found:
-            # A schema that holds itself sees no edges of its own while they are being found.
-            self._found[key] = []
-            candidates: dict[str, Json] = {}
-            if depth <= self.caps.nesting:
-                for way in alternatives(self.document, schema)[:MOST_WAYS]:
-                    for value in self._way(way, schema, name, depth):
-                        candidates.setdefault(canonical(value), value)
-            self._found[key] = [value for value in candidates.values() if self.document.accepts(schema, value)]
-        return self._found[key]
+        with self._lock:
+            if key not in self._found:
+                # A schema that holds itself sees no edges of its own while they are being found.
+                self._found[key] = []
+                self._found[key] = self._find(schema, name, depth)
+            return self._found[key]
+
+    def _find(self, schema: Schema, name: str, depth: int) -> list[Json]:
+        candidates: dict[str, Json] = {}
+        if depth <= self.caps.nesting:
+            for way in alternatives(self.document, schema)[:MOST_WAYS]:
+                for value in self._way(way, schema, name, depth):
+                    candidates.setdefault(canonical(value), value)
+        return [value for value in candidates.values() if self.document.accepts(schema, value)]
 
     def _way(self, plain: Plain, schema: Schema, name: str, depth: int) -> Iterator[Json]:
         kinds = plain.kinds()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -60,23 +60,24 @@ class Candidate:
     culprit: Json
 
 
-def broken(
-    schema: Schema, *, base: Json = ..., caps: Caps | None = None, document: Document | None = None
-) -> list[Broken]:
+def broken(schema: Schema, *, base: Json = ..., caps: Caps | None = None, edges: Edges | None = None) -> list[Broken]:
     """Every way to break the schema that was found, always the same: each value breaks the one keyword it names.
 
-    `base` is a valid value to break, the schema's example or simplest value by default. Raises `Unsatisfiable` when
-    there is no valid value.
+    `base` is a valid value to break, the schema's example or simplest value by default; `edges` are those of the
+    schema, if somebody has found them before. Raises `Unsatisfiable` when there is no valid value.
     """
-    document = document or Document(schema)
-    edges = Edges(document, caps or Caps())
+    edges = edges or Edges(Document(schema), caps or Caps())
+    document = edges.document
     start = _base(document, edges) if base is ... else base
     found: dict[tuple[tuple[str, ...], str, str, str], Broken] = {}
-    for candidate in (*_breaks(edges, document.root, start, (), 0), *_rule_breaks(edges, start)):
-        judged = verified(document, candidate)
+    shown: set[tuple[tuple[str, ...], str, str]] = set()
+    for candidate in chain(_breaks(edges, document.root, start, (), 0), _rule_breaks(edges, start)):
+        # The same culprit in other company or elsewhere in an array shows nothing new, and judging costs most here.
+        what = "" if candidate.culprit is ... else canonical(candidate.culprit)
+        way = (candidate.path, candidate.kind, what)
+        judged = None if way in shown else verified(document, candidate)
         if judged is not None:
-            # The same culprit elsewhere in an array shows nothing new.
-            what = "" if candidate.culprit is ... else canonical(candidate.culprit)
+            shown.add(way)
             found.setdefault((candidate.path, judged.kind, judged.keyword, what), judged)
     return list(found.values())
 
@@ -89,7 +90,7 @@ def broken_strategy(
     Raises `Unsatisfiable` when the schema has no valid value, or none that breaks it.
     """
     document = document or Document(schema)
-    ways = broken(schema, caps=caps, document=document)
+    ways = broken(schema, edges=Edges(document, caps or Caps()))
     if not ways:
         raise Unsatisfiable("nothing breaks the schema, so there is nothing broken to send")
     if not all(isinstance(way.value, dict) and way.path for way in ways):

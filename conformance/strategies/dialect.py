@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -68,8 +69,18 @@ class Fault:
     unjudged: bool = False
 
 
+@lru_cache(maxsize=32)
+def _document(text: str) -> Document:
+    return Document(json.loads(text))
+
+
+def document_of(schema: Schema) -> Document:
+    """The document of a schema, made once for equal ones: checking a schema costs more than judging by it."""
+    return _document(json.dumps(schema))
+
+
 class Document:
-    """A schema as a whole, checked once: resolves its references and validates by it."""
+    """A schema as a whole, checked once: resolves its references and validates by it. Safe to share between threads."""
 
     def __init__(self, root: Schema) -> None:
         self.root: Schema = root
@@ -79,6 +90,7 @@ class Document:
             raise SchemaFault(f"{_pointer(error.absolute_path) or 'the schema'}: {error.message}") from None
         _check(root, "#")
         self._validator = Draft202012Validator(root, registry=Registry())
+        self._validators: dict[int, tuple[Schema, Any]] = {}
         self._targets: dict[str, Schema] = {}
         for reference in _references(root):
             self.resolve(reference)
@@ -102,7 +114,12 @@ class Document:
 
     def accepts(self, schema: Schema, value: Json) -> bool:
         """Whether the value satisfies a schema of this document; an unjudged value is judged as any other."""
-        return bool(self._validator.evolve(schema=schema).is_valid(value))
+        # Building a validator costs more than most of its judgements, and the same few schemas are asked about often.
+        # The schema is kept beside its validator, so that its identity stays its own.
+        kept = self._validators.get(id(schema))
+        if kept is None:
+            kept = self._validators[id(schema)] = (schema, self._validator.evolve(schema=schema))
+        return bool(kept[1].is_valid(value))
 
     def faults(self, value: Json) -> list[Fault]:
         """Every way in which the value breaks the document, unjudged ones marked; empty for a valid value."""

@@ -1,6 +1,6 @@
 """The numbers that a schema allows: a short list to draw from, and those at its edges.
 
-Law: the lists are the same on every machine, so that a seed names the same requests wherever a run is repeated.
+Law: the simplest number comes first, so that the simplest failing request has a number that people would choose.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from conformance.strategies.dialect import Json
 from conformance.strategies.plain import Plain, step
 
-# To wider choices than this Hypothesis adds constants of the loaded modules, so they depend on who imported what.
+# Enough to vary, and few enough to validate each when a strategy is made instead of each time one is drawn.
 MOST_CHOICES = 128
 # How far from its bound an unbounded number goes: it may be a count of something that costs money.
 FAR = 1000

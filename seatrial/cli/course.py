@@ -54,7 +54,8 @@ def remarks(run: Run, ending: Ending) -> list[str]:
     """What the user has to know besides the report."""
     lines = []
     if ending.status == "interrupted":
-        lines.append(f"interrupted: {ending.reason}; {len(run.outcomes)} of {len(run.planned)} checks had ended")
+        checks = f"; {len(run.outcomes)} of {len(run.planned)} checks had ended" if run.planned else ""
+        lines.append(f"interrupted: {ending.reason}{checks}")
     elif ending.status == "aborted":
         lines.append(f"the run was ended early: {ending.reason}")
     spent = next((one.message for one in run.outcomes if one.message.startswith(_BUDGET)), None)

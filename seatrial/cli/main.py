@@ -100,6 +100,9 @@ def run(args: Sequence[str] | None = None) -> int:
         return _wrong_usage(error)
     except UserError as error:
         return _said(str(error), USAGE)
+    except SystemExit:
+        # click's own answer to a closed pipe, with a code that means something else here.
+        return _nobody_reads()
     except (KeyboardInterrupt, click.Abort):
         return _said("interrupted", NO_JUDGEMENT)
     except Exception as error:  # noqa: BLE001 - the last place that can say anything

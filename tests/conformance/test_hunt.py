@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.check import Inconclusive, Violation
-from conformance.hunt import SHRINKING_REQUESTS, hunt
+from conformance.hunt import SIMPLER_REQUESTS, hunt
 
 NUMBERS = st.sampled_from(range(100))
 
@@ -48,7 +48,7 @@ def test_looking_for_a_simpler_value_is_bounded() -> None:
     with pytest.raises(Violation):
         hunt(st.lists(NUMBERS, min_size=8, max_size=12), asker, examples=40, seed=1)
     first = next(number for number, value in enumerate(asker.asked, 1) if sum(value) >= 300)
-    assert len(asker.asked) - first <= SHRINKING_REQUESTS
+    assert len(asker.asked) - first <= SIMPLER_REQUESTS
 
 
 def test_without_shrinking_the_first_failure_is_reported() -> None:
@@ -87,7 +87,7 @@ def test_what_is_no_violation_ends_the_hunt_at_once() -> None:
     assert len(asked) == 3
 
 
-def test_an_abort_while_shrinking_keeps_the_abort() -> None:
+def test_an_abort_while_simplifying_keeps_what_was_found() -> None:
     def throttled_after_a_failure(value: int) -> None:
         if asked:
             raise Inconclusive("out of budget")
@@ -96,14 +96,14 @@ def test_an_abort_while_shrinking_keeps_the_abort() -> None:
             raise Violation("wrong")
 
     asked: list[int] = []
-    with pytest.raises(Inconclusive, match="out of budget"):
+    with pytest.raises(Violation, match="wrong"):
         hunt(NUMBERS, throttled_after_a_failure, examples=50, seed=1)
 
 
 def test_a_report_has_none_of_the_advice_of_the_search() -> None:
     with pytest.raises(Violation) as caught:
         hunt(NUMBERS, Asker(lambda value: value > 3), examples=20, seed=1)
-    assert caught.value.__notes__ == []
+    assert getattr(caught.value, "__notes__", []) == []
 
 
 def test_an_endpoint_that_answers_differently_each_time_is_still_reported() -> None:

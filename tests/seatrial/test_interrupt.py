@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.model import Run
+from seatrial.signals import Terminated, interruptible
 from tests.seatrial.processes import process, seatrial
 from tests.seatrial.servers import endpoint, stalling, standin
 
@@ -72,3 +73,30 @@ def test_pytest_interrupted_ends_the_log(tmp_path: Path) -> None:
     run = Run.read(tmp_path / "run.jsonl")
     assert run.end is not None
     assert run.end.status == "interrupted"
+
+
+def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    program = (
+        "import time\n"
+        "from seatrial.signals import interruptible\n"
+        "with interruptible():\n"
+        "    try:\n"
+        "        print('first', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('second', flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with process("-c", program, folder=tmp_path) as command:
+        for word in ("first", "second"):
+            command.until(word)
+            command.signal(signal.SIGINT)
+        assert command.end(SOON) == 3
+        assert "Traceback" not in command.said
+
+
+def test_handlers_are_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
