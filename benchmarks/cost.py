@@ -1,6 +1,6 @@
 """What a conformance run costs: requests, wall time and CPU per request, against the embedded stand-in.
 
-`python -m benchmarks.cost [--runs N]` starts the stand-in as a process of its own, so that the CPU time is the client's.
+`python -m benchmarks.cost [--runs N]` starts the stand-in as its own process, so that the CPU time is the client's.
 """
 
 from __future__ import annotations

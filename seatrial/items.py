@@ -234,7 +234,7 @@ def prepare(config: pytest.Config) -> None:
 
 def collector(path: Path, package: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The file of a module that has checks; None for any other of the package."""
-    module = ".".join((package.name, *path.relative_to(package).with_suffix("").parts))
+    module = ".".join((package.name, *path.resolve().relative_to(package).with_suffix("").parts))
     if module not in {rows.__name__, *(one.__name__ for one in MODULES)}:
         return None
     file: CheckFile = CheckFile.from_parent(parent, path=path)

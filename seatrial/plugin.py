@@ -94,7 +94,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix != ".py" or not parent.config.getoption("endpoint_url"):
         return None
     package = _package_folder()
-    if package is None or package not in file_path.parents:
+    if package is None or package not in file_path.resolve().parents:
         return None
     from seatrial.items import collector  # noqa: PLC0415 - heavy, and of no use to other tests
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import uuid
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,14 @@ from seatrial.options import Options, Plan
 from seatrial.version import version
 
 FOLDER = "trials"
+LATEST = "latest.jsonl"
 _MOST_IN_A_SECOND = 50
 
 
 def open_log(path: Path | None, options: Options, *, folder: Path, force: bool = False) -> LogWriter:
-    """A new log at `path`, or at `trials/<time>-<host>.jsonl` in `folder`; what lies there is only lost with `force`.
+    """A new log at `path`, or at `trials/<time>-<host>.jsonl` in `folder` with `latest.jsonl` beside it.
 
-    Raises `UserError` when a log cannot be made there.
+    What lies there is only lost with `force`. Raises `UserError` when a log cannot be made there.
     """
     redact = Redactor([options.key] if options.key else []).record
     try:
@@ -34,12 +36,21 @@ def open_log(path: Path | None, options: Options, *, folder: Path, force: bool =
             return LogWriter(path, redact=redact)
         place = default_path(options.target.url, folder, datetime.now(UTC))
         place.parent.mkdir(exist_ok=True)
+        _name_latest(place)
         return LogWriter(place, redact=redact)
     except LogError as error:
         hint = "" if force or path is None or not path.is_file() else " (or --force)"
         raise UserError(f"{error}{hint}") from None
     except OSError as error:
         raise UserError(f"cannot make the log: {error.strerror or error}; name a place for it with --log") from None
+
+
+def _name_latest(log: Path) -> None:
+    """Let `latest.jsonl` beside the log point at it: a convenience, and no error where links cannot be made."""
+    link = log.with_name(f".{LATEST}.{uuid.uuid4().hex}")
+    with suppress(OSError):
+        link.symlink_to(log.name)
+        link.replace(log.with_name(LATEST))
 
 
 def default_path(url: str, folder: Path, now: datetime) -> Path:

@@ -10,10 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from tests.seatrial.servers import KEY
 
+# Where the project is installed its entry point loads the plugin, and pytest refuses to load it twice.
+PLUGIN: tuple[str, ...] = () if entry_points(group="pytest11", name="seatrial") else ("-p", "seatrial.plugin")
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 

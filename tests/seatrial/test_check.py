@@ -58,6 +58,8 @@ def test_a_log_has_a_name_of_its_own_by_default(seatrial: Command, server: str, 
         assert seatrial("check", server, "--only", "chat.answers").code == 0
     logs = sorted((tmp_path / "trials").glob("*-127.0.0.1-*.jsonl"))
     assert len(logs) == 2
+    latest = max(logs, key=lambda log: log.stat().st_mtime_ns)
+    assert (tmp_path / "trials" / "latest.jsonl").resolve() == latest.resolve()
     assert all(Run.read(log).complete for log in logs)
 
 

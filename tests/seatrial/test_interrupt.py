@@ -9,7 +9,7 @@ import pytest
 
 from reports.model import Run
 from seatrial.signals import Terminated, interruptible
-from tests.seatrial.processes import process, seatrial
+from tests.seatrial.processes import PLUGIN, process, seatrial
 from tests.seatrial.servers import endpoint, stalling, standin
 
 # Signalled, a run has two seconds; the rest is for a machine with other things to do.
@@ -61,7 +61,7 @@ def test_a_signal_during_a_load_keeps_its_record(tmp_path: Path) -> None:
 
 
 def test_pytest_interrupted_ends_the_log(tmp_path: Path) -> None:
-    words = ("-m", "pytest", "-p", "seatrial.plugin", "-p", "no:cacheprovider", "--pyargs", "conformance", "-v",
+    words = ("-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "--pyargs", "conformance", "-v",
              "--seatrial-log", "run.jsonl", "-k", "chat.answers or chat.request")  # fmt: skip
     with (
         endpoint(stalling(standin(), after=30)) as url,

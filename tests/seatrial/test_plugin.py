@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from reports.model import Run
-from tests.seatrial.processes import ROOT
+from tests.seatrial.processes import PLUGIN, ROOT
 from tests.seatrial.servers import KEY, closed_port, endpoint, standin
 from tests.seatrial.test_check import mutant
 
 pytest_plugins = ("pytester",)
 
-OURS = ("-p", "seatrial.plugin", "-p", "no:cacheprovider", "-W", "error", "--pyargs", "conformance")
+OURS = (*PLUGIN, "-p", "no:cacheprovider", "-W", "error", "--pyargs", "conformance")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_a_good_endpoint_passes_and_the_log_says_so(inner: pytest.Pytester, serv
     assert outcomes["passed"] > 5
     assert set(outcomes) == {"passed", "deselected"}
     result.stdout.fnmatch_lines(["*requests, * tokens at most, seed 0", "log: *.jsonl"])
-    (log,) = (inner.path / "trials").glob("*.jsonl")
+    (log,) = (inner.path / "trials").glob("*-127.0.0.1-*.jsonl")
     run = Run.read(log)
     assert run.complete
     assert run.command == "pytest"
@@ -151,7 +151,7 @@ def test_other_tests_are_left_alone(inner: pytest.Pytester) -> None:
         test_other="def test_it(request): assert request.config.getoption('model') == 'mine'\n",
         conformance="def test_never(): raise AssertionError\n",
     )
-    result = inner.runpytest("-p", "seatrial.plugin", "-W", "error", "--model", "mine", "--jobs", "3")
+    result = inner.runpytest(*PLUGIN, "-W", "error", "--model", "mine", "--jobs", "3")
     assert result.ret == 0
     result.assert_outcomes(passed=1)
     result.stdout.no_fnmatch_line("*seatrial*requests*")
@@ -159,7 +159,7 @@ def test_other_tests_are_left_alone(inner: pytest.Pytester) -> None:
 
 def test_a_project_may_have_a_folder_of_that_name(inner: pytest.Pytester) -> None:
     inner.mkdir("conformance").joinpath("test_mine.py").write_text("def test_it(): pass\n")
-    result = inner.runpytest("-p", "seatrial.plugin", "conformance")
+    result = inner.runpytest(*PLUGIN, "conformance")
     result.assert_outcomes(passed=1)
 
 
@@ -179,8 +179,7 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 
 def test_the_checks_of_the_clone_are_found_by_their_path(server: str, tmp_path: Path) -> None:
     words = (
-        "-p",
-        "seatrial.plugin",
+        *PLUGIN,
         "-p",
         "no:cacheprovider",
         "conformance/checks/auth.py",
