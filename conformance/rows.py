@@ -237,7 +237,7 @@ def _random(request: Request) -> Check:
         fits = partial(request.document.accepts, request.schema)
         hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink, accepts=fits)
         # Few examples may all be small ones, so the fullest body comes in any case.
-        once(max(request.edges.of(request.schema), key=len))
+        once(request.edges.fullest(request.schema) or request.base)
 
     def only_example(answer: Answer) -> Answer:
         differs = canonical(answer.ask.body) != canonical(request.base)

@@ -60,13 +60,26 @@ class Edges:
                 self._found[key] = self._find(schema, name, depth)
             return self._found[key]
 
+    def holding(self, schema: Schema, name: str) -> dict[str, Json] | None:
+        """The first object among the edges that has a property of that name; judges no more of them than it has to."""
+        with self._lock:
+            objects = (value for value in self._candidates(schema, "", 0) if isinstance(value, dict) and name in value)
+            return next((value for value in objects if self.document.accepts(schema, value)), None)
+
+    def fullest(self, schema: Schema) -> dict[str, Json] | None:
+        """The object among the edges with the most properties; None where there is no object."""
+        with self._lock:
+            objects = [value for value in self._candidates(schema, "", 0) if isinstance(value, dict)]
+            return next((v for v in sorted(objects, key=len, reverse=True) if self.document.accepts(schema, v)), None)
+
     def _find(self, schema: Schema, name: str, depth: int) -> list[Json]:
-        candidates: dict[str, Json] = {}
+        candidates = {canonical(value): value for value in self._candidates(schema, name, depth)}
+        return [value for value in candidates.values() if self.document.accepts(schema, value)]
+
+    def _candidates(self, schema: Schema, name: str, depth: int) -> Iterator[Json]:
         if depth <= self.caps.nesting:
             for way in alternatives(self.document, schema)[:MOST_WAYS]:
-                for value in self._way(way, schema, name, depth):
-                    candidates.setdefault(canonical(value), value)
-        return [value for value in candidates.values() if self.document.accepts(schema, value)]
+                yield from self._way(way, schema, name, depth)
 
     def _way(self, plain: Plain, schema: Schema, name: str, depth: int) -> Iterator[Json]:
         kinds = plain.kinds()

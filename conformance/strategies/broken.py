@@ -16,7 +16,7 @@ from conformance.strategies.bodies import companions, in_place, items_of, proper
 from conformance.strategies.boundary import Edges
 from conformance.strategies.caps import Caps
 from conformance.strategies.culprits import culprits
-from conformance.strategies.dialect import Document, Json, Schema, Unsatisfiable, canonical
+from conformance.strategies.dialect import Document, Fault, Json, Schema, Unsatisfiable, canonical
 from conformance.strategies.plain import alternatives
 from conformance.strategies.valid import valid
 
@@ -70,15 +70,20 @@ def broken(schema: Schema, *, base: Json = ..., caps: Caps | None = None, edges:
     document = edges.document
     start = _base(document, edges) if base is ... else base
     found: dict[tuple[tuple[str, ...], str, str, str], Broken] = {}
-    shown: set[tuple[tuple[str, ...], str, str]] = set()
+    settled: set[tuple[tuple[str, ...], str, str]] = set()
     for candidate in chain(_breaks(edges, document.root, start, (), 0), _rule_breaks(edges, start)):
-        # The same culprit in other company or elsewhere in an array shows nothing new, and judging costs most here.
+        # The same culprit in other company, or elsewhere in an array, shows nothing new, and judging costs most here.
         what = "" if candidate.culprit is ... else canonical(candidate.culprit)
         way = (candidate.path, candidate.kind, what)
-        judged = None if way in shown else verified(document, candidate)
+        if way in settled:
+            continue
+        faults = document.faults(candidate.value)
+        judged = _named(candidate, faults)
         if judged is not None:
-            shown.add(way)
             found.setdefault((candidate.path, judged.kind, judged.keyword, what), judged)
+        # No company makes a culprit break anything that is valid by itself, or that nobody judges.
+        if judged is not None or not faults or all(fault.unjudged for fault in faults):
+            settled.add(way)
     return list(found.values())
 
 
@@ -115,7 +120,10 @@ def broken_strategy(
 
 def verified(document: Document, candidate: Candidate) -> Broken | None:
     """The candidate as a broken value; None unless one keyword, and certainly that one, refuses it."""
-    faults = document.faults(candidate.value)
+    return _named(candidate, document.faults(candidate.value))
+
+
+def _named(candidate: Candidate, faults: list[Fault]) -> Broken | None:
     if not faults or any(fault.unjudged for fault in faults):
         return None
     if len({(fault.keyword, fault.requirement, fault.pointer) for fault in faults}) != 1:
@@ -188,9 +196,10 @@ def _property_breaks(
             beside = {**whole, **companions(edges.document, member)}
             # Where a rule wants more beside the property than its companions, an edge of the whole has it.
             needy = name not in whole and not edges.document.accepts(schema, {**beside, name: inner})
-            others = [value for value in _objects(edges, schema) if name in value] if needy else []
+            other = edges.holding(schema, name) if needy else None
+            others = [] if other is None else [other]
             for candidate in _breaks(edges, member, inner, (*path, name), depth + 1):
-                for company in (beside, whole, *others[:1]):
+                for company in (beside, whole, *others):
                     body = {**company, name: candidate.value}
                     yield Candidate(candidate.kind, body, candidate.path, candidate.culprit)
 
