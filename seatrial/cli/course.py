@@ -9,7 +9,7 @@ from reports.judge import Verdict
 from reports.model import Run
 from seatrial.cli.options import Output, colour_and_width, note
 from seatrial.conduct import Course, conduct
-from seatrial.errors import NO_JUDGEMENT
+from seatrial.errors import BREACH, CONFORMS, NO_JUDGEMENT
 from seatrial.progress import progress_on
 from seatrial.recording import open_log
 from seatrial.session import Ending
@@ -17,6 +17,7 @@ from seatrial.verdicts import report_path, show, verdict_on, write_report
 
 # How the message of a check begins that ended because the budget was spent.
 _BUDGET = "the budget of "
+VERDICTS = {CONFORMS: "conforms", BREACH: "does not conform"}
 
 
 def carry_out(course: Course, output: Output) -> int:
@@ -42,7 +43,9 @@ def conclude(log: Path, output: Output, ending: Ending) -> int:
     if report is not None:
         write_report(report, run, verdict)
         note(f"report: {report}")
-    return exit_code(verdict, ending)
+    code = exit_code(verdict, ending)
+    note(f"verdict: {VERDICTS.get(code, 'could not be judged')} (exit code {code})")
+    return code
 
 
 def exit_code(verdict: Verdict, ending: Ending) -> int:
