@@ -160,7 +160,7 @@ class Campaign:
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
             (
                 late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{share:.0f}, and {MOST_LATENESS_MS:.0f} ms are allowed",
+                f"the load generator was late: {late:.0f} ms at p{share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
             ),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
