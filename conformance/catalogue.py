@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from conformance import rows
 from conformance.check import Check, declared, unique
 from conformance.checks import auth, basics, length, logprobs, readings, sampling, selection, stopping, streaming, usage
+from conformance.rows.answers import chunk_checks, response_checks
+from conformance.rows.owners import extra_rows as extra_rows_of
+from conformance.rows.requests import request_checks
 from schemas import emit
 from schemas.model import Contract, Requirement
 
@@ -26,15 +28,15 @@ def checks_of(contract: Contract, request_schemas: Mapping[str, Mapping[str, Any
     every = declared(MODULES, contract)
     for operation in contract.operations:
         route = operation.route
-        every += rows.request_checks(own.get(route) or emit.schema(contract, route, "request"), route)
-        every += rows.response_checks(emit.schema(contract, route, "response"), route)
-        every += rows.chunk_checks(emit.schema(contract, route, "chunk"), route)
+        every += request_checks(own.get(route) or emit.schema(contract, route, "request"), route)
+        every += response_checks(emit.schema(contract, route, "response"), route)
+        every += chunk_checks(emit.schema(contract, route, "chunk"), route)
     return unique(every)
 
 
 def extra_rows(request_schemas: Mapping[str, Mapping[str, Any]]) -> list[Requirement]:
     """The requirements that the user's own schemas state, for the log and the reports."""
-    return [row for route, schema in request_schemas.items() for row in rows.extra_rows(schema, route)]
+    return [row for route, schema in request_schemas.items() for row in extra_rows_of(schema, route)]
 
 
 def select(checks: Mapping[str, Check], patterns: Iterable[str]) -> list[str]:

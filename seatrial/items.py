@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from conformance import rows
 from conformance.catalogue import MODULES
 from conformance.check import Check
 from conformance.preflight import CannotJudge
+from conformance.rows import answers, requests
 from conformance.runner import with_needs
 from reports.evidence import evidence
 from reports.judge import Finding, judge
@@ -54,12 +54,8 @@ class Trial:
         self._session: Session | None = None
 
     def checks_in(self, module: str) -> Iterator[Check]:
-        """The checks that a module declares; those that rows imply belong to `conformance.rows`, wherever they are."""
-        declaring = {one.__name__ for one in MODULES}
-        for check in self._checks.values():
-            home = check.run.__module__
-            if (home if home in declaring else rows.__name__) == module:
-                yield check
+        """The checks that a module declares, or builds from rows."""
+        return (check for check in self._checks.values() if check.run.__module__ == module)
 
     def outcome(self, check_id: str, items: Iterable[pytest.Item]) -> Outcome | None:
         """The outcome of a check, which starts the run when it is the first; None when the run ended before it."""
@@ -235,7 +231,7 @@ def prepare(config: pytest.Config) -> None:
 def collector(path: Path, package: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """The file of a module that has checks; None for any other of the package."""
     module = ".".join((package.name, *path.resolve().relative_to(package).with_suffix("").parts))
-    if module not in {rows.__name__, *(one.__name__ for one in MODULES)}:
+    if module not in {one.__name__ for one in (*MODULES, requests, answers)}:
         return None
     file: CheckFile = CheckFile.from_parent(parent, path=path)
     file.module_name = module

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance import rows
+from conformance.rows.owners import extra_rows
+from conformance.rows.requests import request_checks
 from conformance.strategies.dialect import SchemaFault
 from schemas.model import ROUTES, Contract, Route
 from seatrial.errors import UserError
@@ -72,7 +73,7 @@ def _route(path: Path, schema: Mapping[str, Any]) -> Route:
 def _try(path: Path, schema: dict[str, Any], route: Route) -> None:
     """Derive the checks now, so that a schema which cannot drive them is found before the first request."""
     try:
-        rows.request_checks(schema, route)
-        rows.extra_rows(schema, route)
+        request_checks(schema, route)
+        extra_rows(schema, route)
     except SchemaFault as fault:
         raise UserError(f"{path}: {fault}") from None

@@ -204,7 +204,7 @@ ELSEWHERE = """
 import json, sys
 sys.path.insert(0, {root!r})
 {imports}
-from conformance.hunt import hunt
+from conformance.rows.hunt import hunt
 from conformance.strategies.valid import valid
 from schemas.contracts import get
 from schemas.emit import schema

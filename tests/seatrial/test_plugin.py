@@ -48,7 +48,7 @@ def test_items_have_the_ids_of_checks_under_their_modules(inner: pytest.Pytester
     result = inner.runpytest(*OURS, "--endpoint-url", "http://127.0.0.1:1", "--collect-only", "-q")
     assert result.ret == 0
     result.stdout.fnmatch_lines_random(
-        ["*streaming.py::chat.stream.done", "*rows.py::chat.request.temperature.accepted"]
+        ["*streaming.py::chat.stream.done", "*requests.py::chat.request.temperature.accepted"]
     )
     assert not (inner.path / "trials").exists()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from conformance.check import Inconclusive, Violation
-from conformance.hunt import SIMPLER_REQUESTS, hunt
+from conformance.rows.hunt import SIMPLER_REQUESTS, hunt
 
 NUMBERS = st.sampled_from(range(100))
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from conformance.answer_rows import chunk_checks, response_checks
 from conformance.check import Check, Mutant, Violation
-from conformance.hunt import hunt
-from conformance.owners import extra_rows, owned, owner_of
-from conformance.places import Place, places
-from conformance.row_titles import accepted_title, refused_title
+from conformance.rows.hunt import hunt
+from conformance.rows.owners import owned, owner_of
+from conformance.rows.places import Place, places
+from conformance.rows.titles import accepted_title, refused_title
 from conformance.strategies.bodies import properties_of
 from conformance.strategies.boundary import Edges
 from conformance.strategies.broken import Broken, broken, example
@@ -30,7 +29,6 @@ from schemas.model import Route
 if TYPE_CHECKING:
     from conformance.api import Api
 
-__all__ = ["chunk_checks", "extra_rows", "request_checks", "response_checks"]
 
 # A refusal says that the client is wrong, but these say that it is wrong about something else than the body's content.
 OTHER_REFUSALS = frozenset({401, 402, 403, 404, 405, 407, 408, 411, 413, 414, 415, 429})

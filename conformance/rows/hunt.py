@@ -14,7 +14,7 @@ from hypothesis.errors import Unsatisfiable
 from hypothesis.strategies import SearchStrategy
 
 from conformance.check import Violation
-from conformance.simpler import fewest, simpler
+from conformance.rows.simpler import fewest, simpler
 from conformance.strategies.dialect import Json, canonical
 from conformance.strategies.provider import BACKEND
 

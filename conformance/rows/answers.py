@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from conformance.check import Check, Inconclusive, Mutant, Skip, Violation
-from conformance.owners import owner_of
+from conformance.rows.owners import owner_of
 from conformance.strategies.bodies import in_place, items_of, properties_of
 from conformance.strategies.culprits import wrong
 from conformance.strategies.dialect import Document, Json, Schema, document_of

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from conformance import rows
 from conformance.check import Check, Mutant, unique
-from conformance.owners import owned
-from conformance.rows import MOST_FAILURES, OTHER_REFUSALS, chunk_checks, extra_rows, request_checks, response_checks
+from conformance.rows.answers import chunk_checks, response_checks
+from conformance.rows.owners import extra_rows, owned
+from conformance.rows.requests import MOST_FAILURES, OTHER_REFUSALS, request_checks
 from conformance.strategies.dialect import SchemaFault, UnknownKeyword, Unsatisfiable
 from conformance.wire.answer import Answer
 from schemas.contracts import get
 from schemas.emit import schema
 from schemas.model import Route
 from tests.conformance.battery import CHAT
-from tests.conformance.rows_fake import StrictServer, forgetful, judge
+from tests.conformance.rows.fakes import StrictServer, forgetful, judge
 
 CONTRACT = get("azure-llama")
 ROUTES: tuple[Route, ...] = ("completions", "chat")
@@ -296,4 +296,3 @@ def test_checks_are_built_once_for_each_schema() -> None:
 def test_a_catalogue_takes_them() -> None:
     answers = Check("chat.answers", "It answers.", ("chat.head.route",), lambda api: None, "answers", "chat")
     assert len(unique([answers, *OWN])) == len(OWN) + 1
-    assert {"request_checks", "response_checks", "chunk_checks", "extra_rows"} == set(rows.__all__)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conformance.check import Violation
-from conformance.hunt import SIMPLER_REQUESTS, hunt
-from conformance.simpler import fewest, simpler
+from conformance.rows.hunt import SIMPLER_REQUESTS, hunt
+from conformance.rows.simpler import fewest, simpler
 from conformance.strategies.dialect import Document
 from conformance.strategies.valid import valid
 from schemas.contracts import get

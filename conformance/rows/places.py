@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 
-from conformance.owners import owner_of
+from conformance.rows.owners import owner_of
 from conformance.strategies.bodies import items_of, properties_of, with_property
 from conformance.strategies.boundary import Edges
 from conformance.strategies.dialect import Document, Json, Schema
