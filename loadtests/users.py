@@ -245,6 +245,8 @@ class ScheduledUser(User):
 
 
 def _add_arguments(parser: Any, **_: Any) -> None:
+    # The page can start a load and has no login of its own, so it is for this machine unless somebody says otherwise.
+    parser.set_defaults(web_host="127.0.0.1")
     # Newer locusts have an option of this name, for grouping runs: the same word then serves for both.
     with suppress(argparse.ArgumentError):
         parser.add_argument("--profile", default="streaming", help=f"load profile: {', '.join(PROFILES)}")

@@ -107,18 +107,15 @@ def test_a_server_starts_and_stops(command: str, folder: Path) -> None:
 def test_locust_opens_its_web_ui(folder: Path, url: str) -> None:
     (command,) = [line for line in commands("run") if line.startswith("locust")]
     port = free_port()
-    words = [
-        *shlex.split(command.replace("http://127.0.0.1:8000", url)),
-        "--web-port",
-        str(port),
-        "--web-host",
-        "127.0.0.1",
-    ]
+    words = [*shlex.split(command.replace("http://127.0.0.1:8000", url)), "--web-port", str(port)]
     process = subprocess.Popen(
         words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         wait_for(f"http://127.0.0.1:{port}/", process)
+        # Another address of this machine, in place of another machine: the page is not for everybody.
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://127.0.0.2:{port}/", timeout=5)
     finally:
         ended(process)
 

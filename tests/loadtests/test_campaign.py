@@ -206,6 +206,20 @@ def test_a_late_load_generator_invalidates_its_figures() -> None:
     assert "late: 60 ms" in campaign.why_invalid()
 
 
+def test_one_late_request_of_a_short_run_is_a_hiccup_and_two_are_not() -> None:
+    with serving(answer(stream_of(1))) as server:
+        campaign = campaign_on(server.port)
+        campaign.run()
+    on_time(campaign)
+    lateness = campaign.collector.histograms["lateness"]
+    for _ in range(campaign.collector.counts["ok"] - 1):
+        lateness.record_value(1_000)
+    lateness.record_value(80_000)
+    assert campaign.why_invalid() == ""
+    lateness.record_value(80_000)
+    assert "the load generator was late" in campaign.why_invalid()
+
+
 def test_a_load_generator_that_cannot_keep_its_rate_invalidates_its_figures() -> None:
     with serving(answer(stream_of(1))) as server:
         campaign = campaign_on(server.port)
