@@ -25,6 +25,11 @@ class TokenLogprob:
     offset: int | None = None
     raw: bytes | None = None
 
+    @property
+    def legible(self) -> bool:
+        """Whether the text names the token: half a character or a special token may be shown as others are."""
+        return bool(self.text) and "\ufffd" not in self.text
+
 
 def tokens_of(choice: Mapping[str, Any], exchange: Exchange) -> list[TokenLogprob]:
     """The tokens of a choice that was asked for with logprobs; `Violation` when they are missing or do not fit.

@@ -86,13 +86,10 @@ def derived_contract(
 
 def derived(table: Object, source: Source) -> Object:
     """The rows of a table that the other document has too, with its words."""
-    params = (_param(param, source) for param in table.params)
-    rules = (_rule(rule, source) for rule in table.rules)
-    return replace(
-        table,
-        params=tuple(param for param in params if param is not None),
-        rules=tuple(rule for rule in rules if rule is not None),
-    )
+    params = tuple(param for row in table.params if (param := _param(row, source)) is not None)
+    names = frozenset(param.name for param in params)
+    rules = (_rule(rule, source, names) for rule in table.rules)
+    return replace(table, params=params, rules=tuple(rule for rule in rules if rule is not None))
 
 
 def derived_prose(rows: Iterable[Requirement], source: Source) -> tuple[Requirement, ...]:
@@ -153,8 +150,22 @@ def _param(param: Param, source: Source) -> Param | None:
     return replace(param, quote=says.quote, line=0, source=source.name, fields=fields, **changes)
 
 
-def _rule(rule: Rule, source: Source) -> Rule | None:
+def _rule(rule: Rule, source: Source, names: frozenset[str]) -> Rule | None:
     says = source.says(rule.id)
     if says is None:
         return None
-    return replace(rule, quote=says.quote, line=0, source=source.name)
+    return replace(rule, quote=says.quote, line=0, source=source.name, schema=_about(rule.schema, names))
+
+
+def _about(schema: JsonSchema, names: frozenset[str]) -> JsonSchema:
+    """A rule's schema without the parameters that the table no longer has, which no request of it names."""
+    kept: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword == "properties":
+            kept[keyword] = {name: each for name, each in value.items() if name in names}
+        elif keyword in ("if", "then", "else"):
+            kept[keyword] = _about(value, names)
+        # What forbids a parameter that nobody sends forbids nothing.
+        elif keyword != "not" or names.issuperset(value.get("required", ())):
+            kept[keyword] = value
+    return kept

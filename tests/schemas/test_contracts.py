@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -136,3 +138,22 @@ def test_an_erratum_is_about_rows_and_has_two_readings() -> None:
     with pytest.raises(KeyError, match="it has a, b"):
         stray.reading("c")
     assert stray.reading("b").text == "B."
+
+
+def _mentioned(schema: Any) -> set[str]:
+    """The names of parameters in a rule: those it has a schema for, and those it requires."""
+    if isinstance(schema, Mapping):
+        own = {*schema.get("properties", {}), *schema.get("required", ())}
+        return own.union(*(_mentioned(value) for key, value in schema.items() if key != "properties"))
+    if isinstance(schema, list | tuple):
+        return set().union(*(_mentioned(value) for value in schema))
+    return set()
+
+
+@pytest.mark.parametrize("name", contracts.names())
+def test_a_rule_speaks_of_parameters_that_the_table_has(name: str) -> None:
+    for operation in contracts.get(name).operations:
+        known = {param.name for param in operation.request.params}
+        for rule in operation.request.rules:
+            # Otherwise a parameter without a row would be a part of valid requests.
+            assert _mentioned(rule.schema) <= known, rule.id
