@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from hypothesis.strategies import just
+
 from conformance.check import Check, Mutant, Violation
 from conformance.rows.hunt import hunt
 from conformance.rows.owners import owned, owner_of
@@ -235,7 +237,8 @@ def _random(request: Request) -> Check:
         fits = partial(request.document.accepts, request.schema)
         hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink, accepts=fits)
         # Few examples may all be small ones, so the fullest body comes in any case.
-        once(request.edges.fullest(request.schema) or request.base)
+        fullest = request.edges.fullest(request.schema) or request.base
+        hunt(just(fullest), once, examples=1, seed=api.seed, shrink=api.shrink, accepts=fits)
 
     def only_example(answer: Answer) -> Answer:
         differs = canonical(answer.ask.body) != canonical(request.base)
