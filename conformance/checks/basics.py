@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from conformance.api import Api
 from conformance.check import Skip, Violation, check, expect
 from conformance.wire.answer import Answer
@@ -9,8 +11,9 @@ from conformance.wire.exchange import Exchange, NotJson
 
 # A request that breaks the contract is the client's fault, and these two statuses say so for a body.
 REFUSED = (400, 422)
-# What an endpoint answers on a route that its model does not serve.
+# What an endpoint answers on a route that its model does not serve: a status, or words behind a 400.
 NOT_SERVED = (404, 405)
+_OTHER_TASK = re.compile(rb"not available with|modality not supported|not support (chat )?completions", re.IGNORECASE)
 NOT_JSON = (b'{"max_tokens": 4, "temperature": ', b"The sea was calm", b"", b"{'max_tokens': 4}")
 NOT_OBJECTS: tuple[object, ...] = ([], "The sea was calm", 7, None, [{"max_tokens": 4}])
 
@@ -18,6 +21,12 @@ NOT_OBJECTS: tuple[object, ...] = ([], "The sea was calm", 7, None, [{"max_token
 def plain(api: Api) -> Exchange:
     """The smallest valid request of the route, asked once in a run."""
     return api.shared("plain", lambda view: view.ask())
+
+
+def not_served(exchange: Exchange) -> bool:
+    """Whether the answer to a valid request says that the route is not for this model."""
+    words = exchange.status in REFUSED and _OTHER_TASK.search(exchange.body) is not None
+    return exchange.status in NOT_SERVED or words
 
 
 def expect_refused(exchange: Exchange, what: str, *also: int) -> None:
@@ -31,7 +40,7 @@ def expect_refused(exchange: Exchange, what: str, *also: int) -> None:
 def route_answers(api: Api) -> None:
     """The route answers its smallest valid request with a JSON document."""
     exchange = plain(api)
-    if exchange.status in NOT_SERVED and any(
+    if not_served(exchange) and any(
         plain(api.on(operation.route)).status == 200
         for operation in api.contract.operations
         if operation.route != api.route

@@ -6,12 +6,19 @@ from collections import Counter
 
 import pytest
 
+from conformance.api import Settings
+from conformance.catalogue import checks_of
+from conformance.endpoint import Endpoint, Target
+from conformance.runner import Runner
+from reference_server import asgi
+from reference_server.serve import serving, standin_app
 from reference_server.variations import VARIATIONS
 from reports.model import Outcome
-from schemas.contracts import names
-from tests.laws.bench import bench
+from schemas.contracts import get, names
+from tests.laws.bench import KEY, bench
 
 SEEDS = range(20)
+OTHER_TASK = b'{"error":{"code":"Bad Request","message":"task_type text-generation is not available with this API."}}'
 
 
 def not_passed(outcomes: list[Outcome]) -> dict[str, str]:
@@ -38,3 +45,35 @@ def test_the_standin_keeps_every_contract(contract: str) -> None:
 def test_a_legal_variation_passes(name: str) -> None:
     with bench(variation=name) as server:
         assert not_passed(server.run()) == {}
+
+
+class OneRoute:
+    """A server that serves chat and says of completions, in one of the known ways, that they are not for its model."""
+
+    def __init__(self, app: asgi.App, status: int, body: bytes) -> None:
+        self.app, self.status, self.body = app, status, body
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/v1/completions":
+            await self.app(scope, receive, send)
+            return
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": [(b"content-length", b"%d" % len(self.body))],
+            }
+        )
+        await send({"type": "http.response.body", "body": self.body})
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b""), (405, b"{}"), (400, OTHER_TASK)])
+def test_an_endpoint_may_serve_one_route_only(status: int, body: bytes) -> None:
+    contract = get("azure-llama")
+    app = OneRoute(standin_app(contract=contract, key=KEY, limits=None), status, body)
+    with serving(app) as server, Endpoint(Target(server.url, KEY), jobs=4) as endpoint:
+        checks = list(checks_of(contract).values())
+        outcomes = Runner(checks, endpoint, contract, Settings(key=KEY), jobs=4).run()
+    assert not_passed(outcomes) == {}
+    by_route = {(o.route, o.status) for o in outcomes}
+    assert by_route == {("chat", "pass"), ("completions", "skip")}
