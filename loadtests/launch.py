@@ -64,7 +64,7 @@ def run_load(
     try:
         return _follow(process, on_record, stop or threading.Event(), time.monotonic() + bound)
     finally:
-        _end(process)
+        end(process)
 
 
 def _start(orders: str, key: str) -> subprocess.Popen[bytes]:
@@ -144,8 +144,8 @@ def _last_words(remarks: deque[bytes], code: int) -> str:
     return said[-1] if said else f"the load process ended without a record (exit status {code})"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that the process is gone."""
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure that a process of ours is gone, and its pipes with it; takes a few seconds at the most."""
     if process.poll() is None:
         process.terminate()
         try:

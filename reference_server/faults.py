@@ -46,12 +46,8 @@ class Faulty:
         if mutant.ask is None and mutant.answer is None:
             await self._app(scope, receive, send)
             return
-        try:
-            ask = await relay.asked(scope, receive)
-        except asgi.DisconnectError:
-            return
-        except asgi.TooLargeError:
-            await asgi.send_json(send, 413, asgi.error_body(413, "the body is too large"))
+        ask = await relay.asked(scope, receive, send)
+        if ask is None:
             return
         try:
             heard = mutant.ask(ask) if mutant.ask else ask

@@ -14,9 +14,15 @@ from reference_server import asgi
 _MOST_BODY = 8 << 20
 
 
-async def asked(scope: asgi.Scope, receive: asgi.Receive) -> Ask:
-    """The request as a value; raises what `asgi.read_body` raises."""
-    raw = await asgi.read_body(receive, _MOST_BODY)
+async def asked(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> Ask | None:
+    """The request as a value; None when the client went away, or was told that its body is too large."""
+    try:
+        raw = await asgi.read_body(receive, _MOST_BODY)
+    except asgi.DisconnectError:
+        return None
+    except asgi.TooLargeError:
+        await asgi.send_json(send, 413, asgi.error_body(413, "the body is too large"))
+        return None
     query = scope.get("query_string", b"").decode("latin-1")
     path = scope["path"] + (f"?{query}" if query else "")
     headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])

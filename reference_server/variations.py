@@ -37,12 +37,8 @@ class Varied:
             return
         scope[asgi.LENIENT] = variation.lenient
         scope[asgi.FORGETS] = scope.get(asgi.FORGETS, frozenset()) | variation.forgets
-        try:
-            ask = await relay.asked(scope, receive)
-        except asgi.DisconnectError:
-            return
-        except asgi.TooLargeError:
-            await asgi.send_json(send, 413, asgi.error_body(413, "the body is too large"))
+        ask = await relay.asked(scope, receive, send)
+        if ask is None:
             return
         answer = await relay.answered(self._app, scope, variation.ask(ask) if variation.ask else ask, receive)
         if variation.answer:

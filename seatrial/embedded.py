@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from loadtests.launch import end
 from seatrial.errors import NoJudgement
 from seatrial.keys import VARIABLE
 
 _TO_START = 30.0
-_TO_STOP = 3.0
 # -P keeps the user's folder off the path: our packages have everyday names that a folder there may have as well.
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from seatrial.cli.main import main; main()"
 
@@ -42,7 +42,7 @@ def embedded_server(key: str, *, contract: str | None = None, seed: int = 0) -> 
     try:
         yield _announced(process)
     finally:
-        _end(process)
+        end(process)
 
 
 def _announced(process: subprocess.Popen[bytes]) -> str:
@@ -73,18 +73,3 @@ def _drain(pipe: IO[bytes] | None) -> None:
     with contextlib.suppress(OSError, ValueError):
         while pipe is not None and pipe.read1(4096):  # type: ignore[attr-defined]
             pass
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Make sure that the server is gone."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=_TO_STOP)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=_TO_STOP)
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
