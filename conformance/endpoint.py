@@ -116,7 +116,7 @@ class Bounds:
 
 
 class Endpoint:
-    """Delivers requests to a target; usable by as many threads as there are `jobs`. Raises `TargetError`.
+    """Delivers requests to a target; each thread that uses it has a connection of its own. Raises `TargetError`.
 
     A request's deadline bounds each attempt by itself: the time that it waits for its turn, or after a 429, is ours and
     not the endpoint's, and does not count. After a 429 all workers wait together, within the bounds. `log` is called
@@ -131,7 +131,6 @@ class Endpoint:
         pacer: Pacer | None = None,
         budget: Budget | None = None,
         log: Callable[[Exchange], object] | None = None,
-        jobs: int = 1,
         stop: threading.Event | None = None,
     ) -> None:
         self.target = target
@@ -141,7 +140,7 @@ class Endpoint:
         self._log = log or (lambda _: None)
         self._stop = stop or threading.Event()
         self._ids = itertools.count(1)
-        self._transport = RecordingTransport(connections=max(1, jobs), ssl_context=_context(target))
+        self._transport = RecordingTransport(ssl_context=_context(target))
 
     def __enter__(self) -> Endpoint:
         return self

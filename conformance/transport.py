@@ -7,6 +7,7 @@ of the endpoint and the key is to go nowhere else. It follows no redirect, speak
 from __future__ import annotations
 
 import ssl
+import threading
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -43,22 +44,36 @@ class UnsendableRequest(ValueError):
 
 
 class RecordingTransport(httpx.BaseTransport):
-    """Sends requests over a pool of kept-alive connections; a recorder travels as `request.extensions["recorder"]`.
+    """Sends requests, each thread on its own kept-alive connection; `request.extensions["recorder"]` is the recorder.
+
+    Threads share nothing but the TLS context: httpcore looks at every connection of a pool, with a system call for each
+    idle one, whenever a request begins or ends.
 
     A connection that was cut, timed out, or sent more than its answer is closed and never used again. When the server
     has closed a connection that lay idle, the request is written once more on another: not a byte of an answer had
     come, and a completion changes nothing at the endpoint, so this is safe (RFC 9110, 9.2.2) and no fault of its own.
     """
 
-    def __init__(self, *, connections: int = 1, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._connections = connections
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=None,
-            max_keepalive_connections=connections,
-            keepalive_expiry=KEEP_ALIVE_S,
-            network_backend=SocketBackend(),
-        )
+    def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._ssl_context = ssl_context
+        self._own = threading.local()
+        self._pools: list[httpcore.ConnectionPool] = []
+        self._lock = threading.Lock()
+
+    def _pool(self) -> httpcore.ConnectionPool:
+        """The calling thread's connection, in the pool that httpcore wants around it."""
+        pool: httpcore.ConnectionPool | None = getattr(self._own, "pool", None)
+        if pool is None:
+            pool = self._own.pool = httpcore.ConnectionPool(
+                ssl_context=self._ssl_context,
+                max_connections=None,
+                max_keepalive_connections=1,
+                keepalive_expiry=KEEP_ALIVE_S,
+                network_backend=SocketBackend(),
+            )
+            with self._lock:
+                self._pools.append(pool)
+        return pool
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body still to be read; raises `TransportFailure`, `Interrupted`, or `UnsendableRequest`."""
@@ -82,12 +97,12 @@ class RecordingTransport(httpx.BaseTransport):
         )
 
     def _send(self, core: httpcore.Request, recorder: Recorder) -> httpcore.Response:
-        # Each round uses up one idle connection that the server had closed; a fresh one is never tried twice.
-        for left in range(self._connections, -1, -1):
+        # The first round may use up an idle connection that the server had closed; a fresh one is never tried twice.
+        for left in (1, 0):
             recorder.restart()
             try:
                 with recording(recorder):
-                    response = self._pool.handle_request(core)
+                    response = self._pool().handle_request(core)
             except (httpcore.ReadError, httpcore.RemoteProtocolError) as error:
                 if left and recorder.reused and not recorder.received:
                     continue
@@ -100,7 +115,10 @@ class RecordingTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close every connection, those in use too: whoever reads from one ends with a failure."""
-        self._pool.close()
+        with self._lock:
+            pools = list(self._pools)
+        for pool in pools:
+            pool.close()
 
 
 class _Body(httpx.SyncByteStream):

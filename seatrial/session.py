@@ -66,7 +66,6 @@ class Session:
             pacer=Pacer(options.rpm, options.tpm),
             budget=self.budget,
             log=lambda exchange: self._write(exchange.to_record()),
-            jobs=options.jobs,
             stop=self._stop,
         )
         self.runner = Runner(

@@ -331,7 +331,7 @@ def test_a_fresh_connection_that_breaks_is_the_answer() -> None:
 
 
 def test_jobs_share_the_connections() -> None:
-    with serving(always(answer())) as server, Endpoint(Target(server.url), jobs=4) as endpoint:
+    with serving(always(answer())) as server, Endpoint(Target(server.url)) as endpoint:
         seen: list[Exchange] = []
         threads = [
             threading.Thread(target=lambda n=n: seen.extend(ask(endpoint, ordinal=10 * n + i) for i in range(10)))

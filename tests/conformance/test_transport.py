@@ -107,25 +107,21 @@ def test_an_answer_left_half_read_takes_its_connection_with_it() -> None:
         transport.close()
 
 
-def test_every_idle_connection_may_have_been_closed() -> None:
-    def one_then_gone(peer: Peer) -> None:
-        peer.take()
-        peer.server.over.wait(0.03)  # so that the others get a connection each
-        peer.send(answer(b"first"))
-        peer.take()
+def test_each_thread_has_a_connection_of_its_own_and_keeps_it() -> None:
+    transport = RecordingTransport()
+    with serving(always(answer(b"a")), always(answer(b"b")), always(answer(b"c"))) as server:
+        bodies: list[set[bytes]] = []
 
-    transport = RecordingTransport(connections=3)
-    with serving(one_then_gone, one_then_gone, one_then_gone, always(answer(b"fresh"))) as server:
-        threads = [
-            threading.Thread(target=lambda: transport.handle_request(httpx.Request("GET", server.url)).read())
-            for _ in range(3)
-        ]
+        def ask() -> None:
+            asked = (transport.handle_request(httpx.Request("GET", server.url)) for _ in range(4))
+            bodies.append({response.read() for response in asked})
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
         for thread in threads:
             thread.start()
-        for thread in threads:
             thread.join(5)
+        assert bodies == [{b"a"}, {b"b"}, {b"c"}]
         assert server.connections == 3
-        assert transport.handle_request(httpx.Request("GET", server.url)).read() == b"fresh"
         transport.close()
 
 

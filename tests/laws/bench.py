@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from conformance.api import Api, Settings, Shared
 from conformance.catalogue import checks_of
 from conformance.check import Check, Mutant
-from conformance.endpoint import Bounds, Endpoint, Target
+from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
 from reference_server.serve import StandinApp, serving, standin_app
 from reports.model import Outcome
@@ -59,5 +59,5 @@ def bench(contract_name: str = "azure-llama", **options: object) -> Iterator[Ben
     """A bench with that contract; `options` go to the stand-in's factory."""
     contract = get(contract_name)
     app = standin_app(contract=contract, key=KEY, limits=None, **options)  # type: ignore[arg-type]
-    with serving(app) as server, Endpoint(Target(server.url, KEY), bounds=Bounds(), jobs=8) as endpoint:
+    with serving(app) as server, Endpoint(Target(server.url, KEY)) as endpoint:
         yield Bench(contract, app, endpoint)

@@ -71,7 +71,7 @@ class OneRoute:
 def test_an_endpoint_may_serve_one_route_only(status: int, body: bytes) -> None:
     contract = get("azure-llama")
     app = OneRoute(standin_app(contract=contract, key=KEY, limits=None), status, body)
-    with serving(app) as server, Endpoint(Target(server.url, KEY), jobs=4) as endpoint:
+    with serving(app) as server, Endpoint(Target(server.url, KEY)) as endpoint:
         checks = list(checks_of(contract).values())
         outcomes = Runner(checks, endpoint, contract, Settings(key=KEY), jobs=4).run()
     assert not_passed(outcomes) == {}
