@@ -62,7 +62,7 @@ class Settings:
     """How hard and how fast to ask: the parts of a run's configuration that a check can see."""
 
     seed: int = 0
-    examples: int = 2
+    examples: int = 5
     shrink: bool = True
     request_timeout: float = 30.0
     key: str | None = None

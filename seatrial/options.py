@@ -40,11 +40,11 @@ class Asked:
     rpm: int | None = None
     tpm: int | None = None
     timeout: float | None = None
-    jobs: int = 8
+    jobs: int = 4
     budget_requests: int = 1_500
     budget_tokens: int = 80_000
     seed: int = 0
-    examples: int = 2
+    examples: int = 5
     schema: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     shrink: bool = True

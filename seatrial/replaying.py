@@ -53,7 +53,7 @@ def _settings(run: Run) -> Settings:
     try:
         return Settings(
             seed=run.seed,
-            examples=int(said.get("examples", 2)),
+            examples=int(said.get("examples", 5)),
             shrink=bool(said.get("shrink", True)),
             key=PLACEHOLDER if said.get("key", True) else None,
             model=said.get("model"),
