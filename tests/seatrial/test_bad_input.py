@@ -197,15 +197,17 @@ def shutting(after: int) -> Iterator[str]:
     answer = head + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
 
     def serve() -> None:
-        for _ in range(after):
+        for left in range(after - 1, -1, -1):
             connection, _ = listener.accept()
+            if not left:
+                # Before the last answer: the next connection would else wait in the backlog and be reset, not refused.
+                listener.close()
             with connection:
                 connection.settimeout(5)
                 received = b""
                 while b"}" not in received and (part := connection.recv(65536)):
                     received += part
                 connection.sendall(answer)
-        listener.close()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
