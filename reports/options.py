@@ -37,10 +37,14 @@ class Lacking:
 
 
 def lacking_of(run: Run, gate: Gate, requirements: Mapping[str, Requirement]) -> tuple[Lacking, ...]:
-    """The options that the endpoint does not support, what fails first, then by name."""
+    """The options that the endpoint does not support, what fails first, then by name.
+
+    A run of selected checks is only about those options that one of them came to.
+    """
+    met = {outcome.exchanges for outcome in run.outcomes if outcome.status == "unsupported"}
     found = []
     for one in run.capabilities:
-        if not one.supported:
+        if not one.supported and (one.exchanges in met or not run.partial):
             # As for a failing check: not knowing a requirement must not make the gate milder.
             level = requirements[one.requirement].level if one.requirement in requirements else LEVELS[0]
             accepted = gate.accepts_unsupported(one.route, one.parameter)

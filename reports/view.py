@@ -79,7 +79,7 @@ def grade_title(grade: str, findings: Iterable[Finding]) -> tuple[str, str]:
     """The title of a grade's part of a report, and its number of checks, with that of the findings where it differs."""
     every = list(findings)
     groups = len(grouped(every))
-    return GRADE_TITLES[grade], str(len(every)) if groups == len(every) else f"{len(every)} in {groups} findings"
+    return GRADE_TITLES[grade], str(len(every)) if groups == len(every) else f"{len(every)} checks, {groups} findings"
 
 
 def again(run: Run, lacking: Lacking) -> list[str]:
