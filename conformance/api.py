@@ -184,9 +184,9 @@ class Api:
         `Skip` when the contract has no such parameter: then nobody promised what the check is about. `Unsupported` when
         the endpoint refuses it in every form.
         """
-        self.insist(params)
+        self.insist(name for name, value in params.items() if value is not ...)
         for name in params:
-            if not self.offers(name):
+            if name not in self._request_schema.get("properties", {}):
                 raise Skip(f"the contract has no parameter `{name}` on this route")
         return self.send(self.body(**params))
 

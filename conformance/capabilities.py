@@ -103,16 +103,18 @@ class _Probe:
         """One for each option about which the endpoint said something."""
         found: list[Capability] = []
         alone: list[tuple[_Option, Exchange | None]] = []
+        plain: Exchange | None = None
         for options, body in self._bundles(self._options()):
             exchange = self._ask(body)
             if exchange is not None and exchange.status == 200:
                 found += [self._capability(option, exchange) for option in options]
-            else:
-                alone += [(option, exchange if len(options) == 1 else None) for option in options]
-        plain = self._ask(self._base) if alone else None
-        if plain is None or plain.status != 200:
-            return found
+                continue
+            plain = plain or self._ask(self._base)
+            if plain is None or plain.status != 200:
+                return found
+            alone += [(option, exchange if len(options) == 1 else None) for option in options]
         for option, first in alone:
+            assert plain is not None
             capability = self._alone(option, first, plain)
             found += [capability] if capability else []
             if capability and not capability.supported:
