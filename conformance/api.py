@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from conformance.check import Inconclusive, Skip, Violation
+from conformance.check import Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier
+from conformance.strategies.bodies import fitting, without
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
+from reports.model import Capability
 from schemas import emit
 from schemas.model import Contract, Operation, Route
 
@@ -70,6 +72,8 @@ class Settings:
     model: str | None = None
     # By route: a request schema of the user's own, in place of the contract's.
     request_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # By route and parameter: the documented options that the endpoint was found to refuse in every form.
+    unsupported: Mapping[str, Mapping[str, Capability]] = field(default_factory=dict)
 
 
 class Api:
@@ -128,10 +132,18 @@ class Api:
         return self.settings.shrink
 
     def schema(self, part: emit.Part) -> Mapping[str, Any]:
-        """The JSON Schema of `request`, `response` or `chunk` on this route; the user's own request schema if given."""
-        if part == "request" and self.route in self.settings.request_schemas:
-            return self.settings.request_schemas[self.route]
-        return emit.schema(self.contract, self.route, part)
+        """The JSON Schema of `request`, `response` or `chunk` on this route; the user's own request schema if given.
+
+        No value is valid for what the endpoint does not support, so nothing drawn from a request's schema has it.
+        """
+        if part != "request":
+            return emit.schema(self.contract, self.route, part)
+        return without(self._request_schema, self.unsupported)
+
+    @property
+    def _request_schema(self) -> Mapping[str, Any]:
+        own = self.settings.request_schemas.get(self.route)
+        return own or emit.schema(self.contract, self.route, "request")
 
     def on(self, route: Route) -> Api:
         """The same endpoint, seen from another route; what it spends counts for this check."""
@@ -150,17 +162,31 @@ class Api:
         return {"prompt": text}
 
     def offers(self, *names: str) -> bool:
-        """Whether the request schema has parameters of those names."""
+        """Whether the request schema has parameters of those names, and the endpoint does not refuse them as such."""
         properties = self.schema("request").get("properties", {})
-        return all(name in properties for name in names)
+        return all(properties.get(name, False) is not False for name in names)
+
+    @property
+    def unsupported(self) -> Mapping[str, Capability]:
+        """The documented parameters of the route that the endpoint refuses in every form, by name."""
+        return self.settings.unsupported.get(self.route, {})
+
+    def insist(self, names: Iterable[str]) -> None:
+        """Raise `Unsupported`, with its evidence, when the endpoint does not support one of those parameters."""
+        for name in names:
+            lacking = self.unsupported.get(name)
+            if lacking is not None:
+                raise Unsupported(f"`{name}` is not supported: {lacking.message}", *lacking.exchanges)
 
     def ask(self, **params: Any) -> Exchange:
         """Send a valid body with those parameters, as documented, and return the exchange, whatever its status.
 
-        `Skip` when the contract has no such parameter: then nobody promised what the check is about.
+        `Skip` when the contract has no such parameter: then nobody promised what the check is about. `Unsupported` when
+        the endpoint refuses it in every form.
         """
+        self.insist(name for name, value in params.items() if value is not ...)
         for name in params:
-            if not self.offers(name):
+            if name not in self._request_schema.get("properties", {}):
                 raise Skip(f"the contract has no parameter `{name}` on this route")
         return self.send(self.body(**params))
 
@@ -189,8 +215,11 @@ class Api:
         """Send any body (bytes as they are, anything else as JSON) and return the exchange, whatever its status.
 
         `headers` replace or, with None, remove the documented ones. Raises `Violation` when no complete answer came,
-        `Unreachable` when no connection was taken, `Inconclusive` when the check's time is over.
+        `Unreachable` when no connection was taken, `Inconclusive` when the check's time is over, and `Unsupported` for
+        a valid value of what the endpoint does not support: the answer would show nothing else.
         """
+        if self.unsupported and isinstance(body, dict):
+            self.insist(fitting(self._request_schema, body, self.unsupported))
         if self.settings.model is not None and isinstance(body, dict):
             body = self._addressed(body)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

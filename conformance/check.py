@@ -31,7 +31,18 @@ class Violation(Exception):
 
 
 class Skip(Exception):
-    """The check does not apply to this endpoint, for the reason given (unsupported, not offered, too little said)."""
+    """The check does not apply to this endpoint, for the reason given (not offered, too little said)."""
+
+
+class Unsupported(Skip):
+    """The endpoint refuses the plainest use of a documented option, so nothing that rests on it can be judged.
+
+    `evidence` are the ids of the exchanges that show it, the decisive one last.
+    """
+
+    def __init__(self, message: str, *evidence: str) -> None:
+        super().__init__(message)
+        self.evidence = evidence
 
 
 class Inconclusive(Exception):

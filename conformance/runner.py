@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from conformance.api import Api, Settings, Shared, Unreachable
-from conformance.check import Check, Inconclusive, Skip, Violation
+from conformance.check import Check, Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier
 from reports.model import Outcome
 from schemas.model import Contract
@@ -47,7 +47,8 @@ class Runner:
         self.outcomes: dict[str, Outcome] = {}
         self._courier = courier
         self._contract = contract
-        self._settings = settings
+        # Read when a check begins; what the endpoint supports is only known once it was asked.
+        self.settings = settings
         self._jobs = max(1, jobs)
         self._on_outcome = on_outcome
         self._shared = Shared()
@@ -135,7 +136,7 @@ class Runner:
         blocked = self._blocked(check)
         if blocked is not None:
             return blocked
-        settings = replace(self._settings, seed=seed_of(self._settings.seed, check.id))
+        settings = replace(self.settings, seed=seed_of(self.settings.seed, check.id))
         api = Api(
             self._courier, self._contract, settings, self._shared,
             scope=check.id, route=check.route, seconds=check.deadline,
@@ -149,8 +150,8 @@ class Runner:
             outcome = self.outcomes.get(need)
             if outcome is None or outcome.status == "pass":
                 continue
-            if outcome.status == "skip":
-                return _outcome_of(check, "skip", outcome.message)
+            if outcome.status in {"skip", "unsupported"}:
+                return replace(_outcome_of(check, outcome.status, outcome.message), exchanges=outcome.exchanges)
             return _outcome_of(check, "blocked", f"needs {need}, which did not pass")
         return None
 
@@ -173,6 +174,8 @@ def judged(check: Check, api: Api) -> Outcome:
     except Violation as violation:
         evidence = tuple(exchange.id for exchange in violation.exchanges)
         status, message, hint = "fail", violation.message, ""
+    except Unsupported as lacking:
+        evidence, status, message, hint = lacking.evidence, "unsupported", str(lacking), ""
     except Skip as skip:
         evidence, status, message, hint = (), "skip", str(skip), ""
     except Unreachable as error:

@@ -32,7 +32,8 @@ _STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b
 class StandinOptions:
     """How the stand-in behaves; the delays are seconds to the first token and between tokens.
 
-    `default_ignore_eos` is what a request without `ignore_eos` gets; `default_max_tokens` None means the whole context.
+    `default_ignore_eos` is what a request without `ignore_eos` gets; `default_max_tokens` None means the whole context;
+    `unsupported` are the options, such as `chat.n`, that are refused in every form.
     """
 
     seed: int = 0
@@ -42,6 +43,7 @@ class StandinOptions:
     default_max_tokens: int | None = 16
     default_ignore_eos: bool = False
     model: str = MODEL
+    unsupported: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.ttft_s < 0 or self.itl_s < 0:
@@ -85,10 +87,14 @@ class Standin:
 
     def _order(self, route: Route, body: Any) -> Order:
         options = self._options
+        asked = body if isinstance(body, dict) else {}
+        for name in asked:
+            if f"{route}.{name}" in options.unsupported:
+                raise OrderError(name, "", f"`{name}` is not supported by this model")
         return read_order(
             self._lm,
             route,
-            body if isinstance(body, dict) else {},
+            asked,
             seed=options.seed,
             context_length=options.context_length,
             default_max_tokens=options.default_max_tokens,

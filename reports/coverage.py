@@ -14,10 +14,10 @@ from schemas import contracts
 from schemas.model import Contract, Erratum, Requirement
 
 CoverageState = Literal[
-    "failed", "waived", "error", "inconclusive", "blocked", "skipped", "passed", "not run", "untestable"
+    "failed", "waived", "error", "inconclusive", "blocked", "unsupported", "skipped", "passed", "not run", "untestable"
 ]
 STATES: tuple[CoverageState, ...] = (
-    "failed", "waived", "error", "inconclusive", "blocked", "skipped", "passed", "not run", "untestable",
+    "failed", "waived", "error", "inconclusive", "blocked", "unsupported", "skipped", "passed", "not run", "untestable",
 )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ _PRECEDENCE: tuple[tuple[str, CoverageState], ...] = (
     ("pass", "passed"),
     ("inconclusive", "inconclusive"),
     ("blocked", "blocked"),
+    ("unsupported", "unsupported"),
     ("skip", "skipped"),
 )
 

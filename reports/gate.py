@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from reports.slo import OBJECTIVES, SHARES
-from schemas.model import LEVELS
+from schemas.model import LEVELS, ROUTES
 
-_TABLES = ("levels", "accept", "slo", "waiver")
+_TABLES = ("levels", "accept", "routes", "slo", "waiver")
 _WAIVER_KEYS = ("check", "reason", "until")
 
 
@@ -48,12 +48,19 @@ class Waiver:
 class Gate:
     """The policy that a verdict applies. `fail` and `warn` are levels; one in neither is only noted.
 
-    `accept_skip` has patterns of checks whose being skipped may leave a MUST unjudged; `slo` limits by objective.
+    `accept_skip` has patterns of checks whose being skipped may leave a MUST unjudged, `accept_unsupported` those of
+    options that an endpoint may refuse altogether; `routes` have to be served; `slo` limits by objective.
+
+    A pattern of `accept_unsupported` that matches nothing is not stale, as a waiver would be. A waiver excuses what one
+    endpoint does wrong, for a time; the pattern says what this gate's clients can do without, and that stays true where
+    an endpoint does have the option. One gate judges several endpoints, and each lacks something else.
     """
 
     fail: tuple[str, ...] = ("MUST",)
     warn: tuple[str, ...] = ("SHOULD",)
     accept_skip: tuple[str, ...] = ("*",)
+    accept_unsupported: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
     slo: Mapping[str, float] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     source: str = "defaults"
@@ -67,6 +74,11 @@ class Gate:
     def accepts_skip(self, check: str) -> bool:
         """Whether that check may be skipped without leaving the run unjudged."""
         return any(matches(pattern, check) for pattern in self.accept_skip)
+
+    def accepts_unsupported(self, route: str, parameter: str) -> bool:
+        """Whether an endpoint may lack that option: by the parameter's name, or with its route before it."""
+        names = (parameter, f"{route}.{parameter}")
+        return any(matches(pattern, name) for pattern in self.accept_unsupported for name in names)
 
     def waiver_for(self, check: str, today: date) -> Waiver | None:
         """The first waiver in force that covers a check; None without one."""
@@ -106,10 +118,13 @@ class _Reader:
         warn = self._levels(levels, "warn", tuple(level for level in ("SHOULD",) if level not in fail))
         if both := set(fail) & set(warn):
             raise self._error("levels", "warn", f"{', '.join(sorted(both))} is in `fail` too; leave it in one of them")
+        accept = self._table(document, "accept", ("skip", "unsupported"))
         return Gate(
             fail=fail,
             warn=warn,
-            accept_skip=self._skips(self._table(document, "accept", ("skip",))),
+            accept_skip=self._skips(accept),
+            accept_unsupported=self._patterns(accept, "accept", "unsupported", '["best_of", "chat.logprobs"]'),
+            routes=self._routes(self._table(document, "routes", ("require",))),
             slo=self._slo(self._table(document, "slo", tuple(OBJECTIVES))),
             waivers=self._waivers(document.get("waiver", [])),
             source=str(self._path),
@@ -130,6 +145,18 @@ class _Reader:
                 "accept", "skip", 'write true, false, or a list of patterns, like skip = ["completions.*"]'
             )
         return tuple(value)
+
+    def _patterns(self, table: Mapping[str, Any], name: str, key: str, example: str) -> tuple[str, ...]:
+        value = table.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(pattern, str) and pattern for pattern in value):
+            raise self._error(name, key, f"write a list of patterns, like {key} = {example}")
+        return tuple(value)
+
+    def _routes(self, table: Mapping[str, Any]) -> tuple[str, ...]:
+        value = table.get("require", [])
+        if not isinstance(value, list) or any(route not in ROUTES for route in value):
+            raise self._error("routes", "require", f'write a list of {", ".join(ROUTES)}, like require = ["chat"]')
+        return tuple(dict.fromkeys(value))
 
     def _slo(self, table: Mapping[str, Any]) -> dict[str, float]:
         for key, value in table.items():

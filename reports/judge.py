@@ -16,6 +16,7 @@ from reports.coverage import Coverage, ErratumReading, contract_of, cover, readi
 from reports.gate import Gate, Waiver
 from reports.loads import LoadSummary, summarize
 from reports.model import Outcome, Run
+from reports.options import Lacking, lacking_of, option_doubts, option_notes, route_reasons
 from reports.slo import SloResult
 from schemas.model import LEVELS, Requirement
 
@@ -24,11 +25,13 @@ EXIT_CODES: Mapping[Status, int] = {"conforms": 0, "does-not-conform": 1, "could
 
 # What a report counts, in its order; every format shows these words.
 COUNTED = (
-    "passed", "failed", "warned", "noted", "waived", "skipped", "blocked", "inconclusive", "errors", "not run",
+    "passed", "failed", "warned", "noted", "waived", "unsupported", "skipped", "blocked", "inconclusive", "errors",
+    "not run",
 )  # fmt: skip
 _COUNTED_AS = {
     "pass": "passed",
     "skip": "skipped",
+    "unsupported": "unsupported",
     "blocked": "blocked",
     "inconclusive": "inconclusive",
     "error": "errors",
@@ -72,6 +75,7 @@ class Verdict:
     loads: tuple[LoadSummary, ...]
     counts: Mapping[str, int]
     gate: Gate
+    lacking: tuple[Lacking, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -102,8 +106,19 @@ def judge(run: Run, gate: Gate, today: date) -> Verdict:
     coverage = cover(run, requirements, waived) if run.outcomes or run.planned else ()
     stale = _stale(run, gate, today)
     loads = tuple(summarize(load, gate.slo) for load in run.loads)
-    failures = [*_failure_reasons(findings), *_slo_reasons(loads, "fail")]
-    doubts = [*_run_doubts(run), *_coverage_doubts(coverage, gate, today), *_load_doubts(run, loads)]
+    lacking = lacking_of(run, gate, requirements)
+    failures = [
+        *route_reasons(run, gate),
+        *_failure_reasons(findings),
+        *(f"unsupported: {one.line}" for one in lacking if one.grade == "fail"),
+        *_slo_reasons(loads, "fail"),
+    ]
+    doubts = [
+        *_run_doubts(run),
+        *option_doubts(run, gate),
+        *_coverage_doubts(coverage, gate, today),
+        *_load_doubts(run, loads),
+    ]
     rot = [f"the waiver of {one.waiver.check} is stale: {one.why}" for one in stale]
     status: Status = "conforms"
     if failures:
@@ -123,7 +138,8 @@ def judge(run: Run, gate: Gate, today: date) -> Verdict:
         loads=loads,
         counts=_counts(run, findings),
         gate=gate,
-        notes=_notes(run, coverage, findings),
+        lacking=lacking,
+        notes=(*_notes(run, coverage, findings), *option_notes(run, gate, lacking)),
     )
 
 

@@ -16,7 +16,7 @@ from reports.judge import Finding, Verdict
 from reports.model import Outcome, Run
 from reports.visible import one_line, visible
 
-_SKIPPED = {"skip": "skipped", "blocked": "blocked", "inconclusive": "inconclusive"}
+_SKIPPED = {"skip": "skipped", "unsupported": "unsupported", "blocked": "blocked", "inconclusive": "inconclusive"}
 
 
 def render(run: Run, verdict: Verdict) -> str:
@@ -32,8 +32,9 @@ def render(run: Run, verdict: Verdict) -> str:
 
 
 def _checks(run: Run, verdict: Verdict) -> ET.Element:
-    findings = {finding.outcome.check: finding for finding in verdict.findings}
-    cases = [_case(run, outcome, findings.get(outcome.check)) for outcome in run.outcomes]
+    groups = [group for grade in view.GRADE_TITLES for group in view.grouped(verdict.graded(grade))]
+    findings = {one.outcome.check: (one, group) for group in groups for one in (group.lead, *group.others)}
+    cases = [_case(run, outcome, *findings.get(outcome.check, (None, None))) for outcome in run.outcomes]
     cases += [_ended(_new_case(check, "seatrial"), "skipped", "not run", "") for check in run.not_run]
     properties = [(name, value) for name, value in view.facts(run, verdict)]
     properties += [(name, str(count)) for name, count in verdict.counts.items()]
@@ -43,7 +44,7 @@ def _checks(run: Run, verdict: Verdict) -> ET.Element:
 
 
 def _verdict(run: Run, verdict: Verdict) -> ET.Element:
-    """The verdict itself, objectives and stale waivers: what turns a build red without a failing check."""
+    """The verdict itself, objectives, unsupported options and stale waivers: what turns a build red without a check."""
     whole = _new_case("verdict", "seatrial.gate")
     text = "\n".join(one_line(reason) for reason in verdict.reasons)
     if verdict.status == "does-not-conform":
@@ -55,17 +56,22 @@ def _verdict(run: Run, verdict: Verdict) -> ET.Element:
         case = _new_case(f"{slo.profile}.{slo.name}", "seatrial.slo")
         tag = {"pass": "", "fail": "failure", "not-enough": "error", "not-judged": "skipped"}[slo.state]
         cases.append(_ended(case, tag, slo.evidence, "") if tag else case)
+    for lacking in verdict.lacking:
+        case = _new_case(lacking.name, "seatrial.option")
+        tag = "failure" if lacking.grade == "fail" else "skipped"
+        again = "\n\n".join(f"Again:\n{line}" for line in view.again(run, lacking))
+        cases.append(_ended(case, tag, f"{view.LACKING[lacking.grade]}: {lacking.line}", again))
     for stale in verdict.stale:
         case = _new_case(stale.waiver.check, "seatrial.waiver")
         cases.append(_ended(case, "failure", stale.why, stale.waiver.reason))
     return _suite("gate", run, cases, [("verdict", verdict.status)], text, 0.0)
 
 
-def _case(run: Run, outcome: Outcome, finding: Finding | None) -> ET.Element:
-    group = ".".join(["seatrial", outcome.route or "endpoint", outcome.area])
-    case = _new_case(outcome.check, group, outcome.seconds)
-    if finding is not None:
-        text = _story(run, finding)
+def _case(run: Run, outcome: Outcome, finding: Finding | None, group: view.Group | None) -> ET.Element:
+    place = ".".join(["seatrial", outcome.route or "endpoint", outcome.area])
+    case = _new_case(outcome.check, place, outcome.seconds)
+    if finding is not None and group is not None:
+        text = _story(run, finding, group)
         if finding.grade == "fail":
             return _ended(case, "failure", view.seen(finding), text)
         # Red in a build what the gate lets pass would make two verdicts of one.
@@ -78,13 +84,14 @@ def _case(run: Run, outcome: Outcome, finding: Finding | None) -> ET.Element:
     return case
 
 
-def _story(run: Run, finding: Finding) -> str:
+def _story(run: Run, finding: Finding, group: view.Group) -> str:
     outcome = finding.outcome
     parts = [
         outcome.title,
         f"{finding.level} {finding.requirement_id} ({view.place(finding.requirement)}): {view.quote(finding)}",
         view.waiver_line(finding),
         outcome.hint,
+        f"One finding: {group.extent} ({', '.join(group.checks)})" if group.others else "",
     ]
     for shown in evidence(run, outcome, laid_out=False)[:1]:
         parts += [f"Sent:\n{shown.request}", f"Got:\n{shown.answer}", f"Again:\n{shown.curl}"]

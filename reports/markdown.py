@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from reports import view
 from reports.evidence import evidence
-from reports.judge import Finding, Verdict
+from reports.judge import Verdict
 from reports.loads import LoadSummary
 from reports.model import Run
 from reports.visible import one_line, shortened, visible
@@ -29,10 +29,16 @@ def render(run: Run, verdict: Verdict) -> str:
     page.add(_head(run, verdict))
     for grade in view.GRADE_TITLES:
         _findings(page, verdict, grade)
-    for block in (_unjudged(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
+    for block in (
+        _options(run, verdict),
+        _unjudged(run),
+        _coverage(verdict),
+        *map(_load, verdict.loads),
+        _readings(verdict),
+    ):
         page.add(block, most=_FOR_TABLES)
-    for finding in verdict.graded("fail"):
-        page.add(_details(run, finding), most=MAX_BYTES - 512)
+    for group in view.grouped(verdict.graded("fail")):
+        page.add(_details(run, group), most=MAX_BYTES - 512)
     if page.left_out:
         page.add("_Shortened to fit; the HTML report has everything._")
     return page.text
@@ -97,8 +103,9 @@ def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
     findings = verdict.graded(grade)
     if not findings:
         return
-    title = f"### {view.GRADE_TITLES[grade]} ({len(findings)})"
-    rows = [_row(finding) for finding in findings]
+    title = "### {} ({})".format(*view.grade_title(grade, findings))
+    groups = view.grouped(findings)
+    rows = [_row(group) for group in groups]
     # As many rows as fit, and the ids alone of the others: which checks fail is never left out.
     fitting, size = 0, page.size
     while fitting < len(rows) and size + len(rows[fitting].encode()) < _FOR_ROWS:
@@ -107,20 +114,23 @@ def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
     text = title
     if fitting:
         text += "\n\n" + "\n".join([*_table_head(["check", "level", "requirement", "found"]), *rows[:fitting]])
-    if rest := findings[fitting:]:
-        text += "\n\nAnd: " + ", ".join(code(finding.outcome.check) for finding in rest)
+    if rest := groups[fitting:]:
+        text += "\n\nAnd: " + ", ".join(code(check) for group in rest for check in group.checks)
     if not page.add(text, most=MAX_BYTES - 2048):
         page.add(f"{title}\n\nToo many to list here.")
 
 
-def _row(finding: Finding) -> str:
+def _row(group: view.Group) -> str:
+    finding = group.lead
     found = shortened(one_line(view.waiver_line(finding) or view.seen(finding)), 240)
-    cells = [code(finding.outcome.check), finding.level, code(finding.requirement_id), escaped(found)]
+    more = f" ({group.extent})" if group.others else ""
+    checks = ", ".join(code(check) for check in group.checks)
+    cells = [checks, finding.level, code(finding.requirement_id), escaped(found + more)]
     return f"| {' | '.join(cells)} |"
 
 
-def _details(run: Run, finding: Finding) -> str:
-    outcome = finding.outcome
+def _details(run: Run, group: view.Group) -> str:
+    finding, outcome = group.lead, group.lead.outcome
     lines = [
         f"<details><summary>{escaped(outcome.check)}: {escaped(outcome.title)}</summary>",
         "",
@@ -133,10 +143,33 @@ def _details(run: Run, finding: Finding) -> str:
     ]
     if outcome.hint:
         lines += [f"**Hint:** {escaped(outcome.hint, 600)}", ""]
+    if group.others:
+        lines += [f"**Also:** {group.extent}", ""]
+        lines += [f"- {code(one.outcome.check)}: {escaped(view.seen(one), 240)}" for one in group.others]
+        lines += [""]
     for shown in evidence(run, outcome, most=900)[:1]:
         lines += ["Sent", "", block(shown.request), "", "Got", "", block(shown.answer), ""]
         lines += ["Again", "", block(shown.curl), ""]
     return "\n".join([*lines, "</details>"])
+
+
+def _options(run: Run, verdict: Verdict) -> str:
+    rows = [
+        f"| {code(one.name)} | {one.level} | {view.LACKING[one.grade]} | {escaped(one.capability.message, 240)} |"
+        for one in verdict.lacking
+    ]
+    if not rows:
+        return ""
+    lines = [
+        f"### Unsupported options ({len(rows)})",
+        "",
+        *_table_head(["option", "level", "gate", "found"]),
+        *rows,
+        "",
+    ]
+    for one in verdict.lacking:
+        lines += [part for line in view.again(run, one) for part in (f"{code(one.name)}, again", "", block(line), "")]
+    return "\n".join(lines)
 
 
 def _unjudged(run: Run) -> str:

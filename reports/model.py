@@ -13,7 +13,7 @@ from typing import Any
 from conformance.wire.exchange import Exchange
 from schemas.model import Requirement
 
-STATUSES = ("pass", "fail", "skip", "blocked", "inconclusive", "error")
+STATUSES = ("pass", "fail", "skip", "unsupported", "blocked", "inconclusive", "error")
 END_STATUSES = ("complete", "interrupted", "aborted")
 
 
@@ -62,6 +62,39 @@ class Outcome:
             "seconds": self.seconds,
             "requests": self.requests,
             "tokens": self.tokens,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """Whether an endpoint takes a documented option at all. `requirement` is the option's row.
+
+    `supported` is false only for one that is refused in every form asked for, and `message` says how; whether the
+    answers to one that is taken are right is for the checks. `exchanges` are ids, the decisive one last.
+    """
+
+    route: str
+    parameter: str
+    requirement: str
+    supported: bool
+    message: str = ""
+    exchanges: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The option as a gate and the reports name it: `chat.logprobs`."""
+        return f"{self.route}.{self.parameter}"
+
+    def to_record(self) -> dict[str, Any]:
+        """The capability as a record of the log."""
+        return {
+            "type": "capability",
+            "route": self.route,
+            "parameter": self.parameter,
+            "requirement": self.requirement,
+            "supported": self.supported,
+            "message": self.message,
+            "exchanges": list(self.exchanges),
         }
 
 
@@ -155,6 +188,7 @@ class Run:
     settings: Mapping[str, Any] = field(default_factory=dict)
     planned: tuple[str, ...] = ()
     rows: tuple[Requirement, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     loads: tuple[Load, ...] = ()

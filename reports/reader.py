@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from conformance.wire.exchange import Exchange
 from reports.log import FORMAT, LogError
-from reports.model import End, Histogram, Load, Outcome, Run, Sample
+from reports.model import Capability, End, Histogram, Load, Outcome, Run, Sample
 from schemas.model import LEVELS, Requirement
 
 # Far above what a bounded exchange can take; a file without line ends must not fill the memory.
@@ -21,7 +21,10 @@ MAX_LINE = 128 << 20
 # What the writer puts first in a sample's line, so that unwanted samples are not even parsed.
 _SAMPLE = b'{"type":"sample"'
 # Two outcomes of one check come from running it again: trying until it passes must not pay.
-_SEVERITY = {status: rank for rank, status in enumerate(("fail", "error", "inconclusive", "blocked", "skip", "pass"))}
+_SEVERITY = {
+    status: rank
+    for rank, status in enumerate(("fail", "error", "inconclusive", "blocked", "unsupported", "skip", "pass"))
+}
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
@@ -43,6 +46,7 @@ class _Reader:
         self._keep_samples = keep_samples
         self._number = 0
         self._truncated = False
+        self._capabilities: dict[str, Capability] = {}
         self._outcomes: dict[str, Outcome] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._loads: list[Load] = []
@@ -60,6 +64,7 @@ class _Reader:
             self._take(record)
         return replace(
             made,
+            capabilities=tuple(self._capabilities.values()),
             outcomes=tuple(self._outcomes.values()),
             exchanges=self._exchanges,
             loads=tuple(self._loads),
@@ -102,6 +107,9 @@ class _Reader:
             before = self._outcomes.get(outcome.check)
             if before is None or _SEVERITY[outcome.status] < _SEVERITY[before.status]:
                 self._outcomes[outcome.check] = outcome
+        elif kind == "capability":
+            capability = self._built(_capability, record)
+            self._capabilities[capability.name] = capability
         elif kind == "load":
             self._loads.append(self._built(_load, record))
         elif kind == "sample":
@@ -175,6 +183,17 @@ def _exchange(record: Record) -> Exchange:
     if exchange.status is not None and not isinstance(exchange.status, int):
         raise TypeError("`status` is not a number")
     return exchange
+
+
+def _capability(record: Record) -> Capability:
+    return Capability(
+        route=_typed(record, "route", str),
+        parameter=_typed(record, "parameter", str),
+        requirement=_typed(record, "requirement", str, ""),
+        supported=_typed(record, "supported", bool),
+        message=_typed(record, "message", str, ""),
+        exchanges=_texts(record, "exchanges"),
+    )
 
 
 def _outcome(record: Record) -> Outcome:

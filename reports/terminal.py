@@ -12,7 +12,7 @@ from rich.text import Text
 
 from reports import view
 from reports.evidence import evidence
-from reports.judge import Finding, Verdict, listed
+from reports.judge import Verdict, listed
 from reports.loads import LoadSummary
 from reports.model import Run
 from reports.visible import one_line, visible
@@ -44,6 +44,7 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = WID
     _head(console, run, verdict)
     for grade in view.GRADE_TITLES:
         _findings(console, run, verdict, grade)
+    _options(console, run, verdict)
     _unjudged(console, run)
     _coverage(console, verdict)
     _readings(console, verdict)
@@ -79,16 +80,18 @@ def _findings(console: Console, run: Run, verdict: Verdict, grade: str) -> None:
     findings = verdict.graded(grade)
     if not findings:
         return
-    _title(console, f"{view.GRADE_TITLES[grade]} ({len(findings)})")
+    title, number = view.grade_title(grade, findings)
+    _title(console, f"{title} ({number})")
     full = _FULL.get(grade, 0)
-    for number, finding in enumerate(findings):
-        _finding(console, run, finding, whole=number < full)
-    if len(findings) > full > 0:
+    groups = view.grouped(findings)
+    for place, group in enumerate(groups):
+        _finding(console, run, group, whole=place < full)
+    if len(groups) > full > 0:
         console.print(Text("The evidence for the rest is in the HTML report.", style="dim"))
 
 
-def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> None:
-    outcome = finding.outcome
+def _finding(console: Console, run: Run, group: view.Group, *, whole: bool) -> None:
+    finding, outcome = group.lead, group.lead.outcome
     console.print(Text.assemble(
         (f"{finding.level} ", _GRADE_STYLES[finding.grade]), (one_line(outcome.check), "bold"),
         f"  {one_line(outcome.title)}",
@@ -98,6 +101,9 @@ def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> No
         _field(console, "waived", view.waiver_line(finding).removeprefix("waived "))
     if outcome.hint:
         _field(console, "hint", visible(outcome.hint))
+    if group.others:
+        lines = [f"{one.outcome.check}: {one_line(view.seen(one))}" for one in group.others]
+        _field(console, "also", "\n".join([f"{group.extent}:", *lines]))
     if not whole:
         return
     _field(
@@ -110,6 +116,20 @@ def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> No
         _field(console, "got", shown.answer)
         _field(console, "again", shown.curl)
     console.print()
+
+
+def _options(console: Console, run: Run, verdict: Verdict) -> None:
+    """The options that the endpoint does not support, each with a request that shows it."""
+    if not verdict.lacking:
+        return
+    _title(console, f"Unsupported options ({len(verdict.lacking)})")
+    for one in verdict.lacking:
+        console.print(
+            Text.assemble((f"{one.level} ", "bold"), (one_line(one.name), "bold"), f"  {view.LACKING[one.grade]}")
+        )
+        _field(console, "found", visible(one.capability.message))
+        for line in view.again(run, one):
+            _field(console, "again", line)
 
 
 def _unjudged(console: Console, run: Run) -> None:

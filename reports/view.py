@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
+from conformance.wire.curl import curl_line
 from reports.coverage import STATES, Coverage
 from reports.judge import Finding, Status, Verdict, counted
 from reports.loads import PERCENTS, LoadSummary
 from reports.model import Run
-from reports.visible import one_line
+from reports.options import Lacking
+from reports.visible import one_line, visible
 from schemas.model import LEVELS, Requirement
 
 HEADLINES: Mapping[Status, str] = {
@@ -27,10 +30,62 @@ _UNJUDGED: Mapping[str, str] = {
     "error": "Errors of Seatrial",
     "inconclusive": "Inconclusive",
     "blocked": "Blocked",
+    "unsupported": "Unsupported",
     "skip": "Skipped",
+}
+# What the gate makes of an option that the endpoint does not support.
+LACKING: Mapping[str, str] = {
+    "fail": "unsupported",
+    "warn": "unsupported, warned",
+    "note": "unsupported, noted",
+    "accepted": "unsupported, accepted by the gate",
 }
 # Counted even when zero: a report without these two would leave the reader guessing.
 _ALWAYS = ("passed", "failed")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One finding: the checks that failed for one requirement on one route, the first of them in full."""
+
+    lead: Finding
+    others: tuple[Finding, ...]
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The ids of its checks."""
+        return tuple(finding.outcome.check for finding in (self.lead, *self.others))
+
+    @property
+    def instances(self) -> int:
+        """How often it was seen, by all its checks."""
+        return sum(max(1, finding.outcome.count) for finding in (self.lead, *self.others))
+
+    @property
+    def extent(self) -> str:
+        """How many checks and instances it has; empty for a single check."""
+        return f"{len(self.checks)} checks of this requirement, {self.instances} instances" if self.others else ""
+
+
+def grouped(findings: Iterable[Finding]) -> list[Group]:
+    """One group for each requirement and route, in the order of their first findings."""
+    found: dict[tuple[str | None, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.outcome.route, finding.requirement_id), []).append(finding)
+    return [Group(lead, tuple(others)) for lead, *others in found.values()]
+
+
+def grade_title(grade: str, findings: Iterable[Finding]) -> tuple[str, str]:
+    """The title of a grade's part of a report, and its number of checks, with that of the findings where it differs."""
+    every = list(findings)
+    groups = len(grouped(every))
+    return GRADE_TITLES[grade], str(len(every)) if groups == len(every) else f"{len(every)} checks, {groups} findings"
+
+
+def again(run: Run, lacking: Lacking) -> list[str]:
+    """The request that shows an option to be unsupported, as a command; none where the log has no such exchange."""
+    found = (run.exchanges.get(name) for name in reversed(lacking.capability.exchanges))
+    return [visible(curl_line(exchange.sent, run.target)) for exchange in found if exchange is not None][:1]
 
 
 def counts_line(verdict: Verdict) -> str:

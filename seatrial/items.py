@@ -200,7 +200,8 @@ class CheckItem(pytest.Item):
         if outcome is None or outcome.status == "pass":
             return
         if outcome.status != "fail":
-            pytest.skip(visible(outcome.message))
+            word = "unsupported: " if outcome.status == "unsupported" else ""
+            pytest.skip(visible(f"{word}{outcome.message}"))
         trial = self.config.stash[TRIAL]
         finding = trial.finding(outcome)
         if finding.grade != "fail":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from conformance.api import Settings
+from conformance.capabilities import probe, unsupported
 from conformance.catalogue import checks_of
 from conformance.replay import Replay
 from conformance.runner import Runner
@@ -40,10 +41,15 @@ def replayed(run: Run) -> Replayed:
     except (ContractError, SchemaFault) as error:
         raise UserError(f"this version cannot replay the log: {error}") from None
     chosen = [checks[one.check] for one in run.outcomes if one.check in checks]
+    courier = Replay(run.exchanges.values())
+    # A log from before options were asked for has no answers to that, and then all count as supported.
+    asked = dict.fromkeys(one.route for one in run.capabilities)
+    capabilities = probe(courier, contract, settings, [route for route in ROUTES if route in asked])
+    settings = replace(settings, unsupported=unsupported(capabilities))
     # One at a time, so that a replay of one log always says the same.
-    found = Runner(chosen, Replay(run.exchanges.values()), contract, settings, jobs=1).run()
+    found = Runner(chosen, courier, contract, settings, jobs=1).run()
     return Replayed(
-        run=replace(run, outcomes=tuple(found)),
+        run=replace(run, capabilities=capabilities, outcomes=tuple(found)),
         differences=tuple(_differences(run.outcomes, {one.check: one for one in found})),
     )
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
 from conformance.api import Settings
 from conformance.budget import Budget, Spent
+from conformance.capabilities import probe, unsupported
 from conformance.endpoint import Endpoint
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
@@ -87,8 +88,19 @@ class Session:
         self.stop()
 
     def preflight(self) -> tuple[Route, ...]:
-        """The routes that answer; raises `CannotJudge` when there is no point in going on."""
-        return preflight(self._endpoint, self.options.contract, self._settings)
+        """The routes that answer; raises `CannotJudge` when there is no point in going on.
+
+        The documented options of the routes that the plan is about are asked for as well; the checks of one that is not
+        supported end as that.
+        """
+        contract = self.options.contract
+        served = preflight(self._endpoint, contract, self._settings)
+        planned = {check.route or contract.operations[0].route for check in self.plan.checks}
+        capabilities = probe(self._endpoint, contract, self._settings, [route for route in served if route in planned])
+        for capability in capabilities:
+            self._write(capability.to_record())
+        self.runner.settings = replace(self._settings, unsupported=unsupported(capabilities))
+        return served
 
     def run(self) -> Ending:
         """Run the planned checks to the end; raises `LogError` when the log does not take their outcomes."""

@@ -118,6 +118,7 @@ def _answers(api: Api, row: Row) -> Seen:
 
 def _asking_for_logprobs(api: Api) -> dict[str, Json]:
     """The parameters that ask for log probabilities, by what the request's schema accepts."""
+    api.insist(["logprobs"])
     document = document_of(api.schema("request"))
     stated = properties_of(document, document.root)
     for value in (2, True):

@@ -6,10 +6,10 @@ Law: a schema of the user's own drives the same checks as a contract's.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis.strategies import just
 
@@ -18,7 +18,7 @@ from conformance.rows.hunt import hunt
 from conformance.rows.owners import owned, owner_of
 from conformance.rows.places import Place, places
 from conformance.rows.titles import accepted_title, refused_title
-from conformance.strategies.bodies import properties_of
+from conformance.strategies.bodies import properties_of, without
 from conformance.strategies.boundary import Edges
 from conformance.strategies.broken import Broken, broken, example
 from conformance.strategies.caps import Caps
@@ -31,6 +31,7 @@ from schemas.model import Route
 if TYPE_CHECKING:
     from conformance.api import Api
 
+T = TypeVar("T")
 
 # A refusal says that the client is wrong, but these say that it is wrong about something else than the body's content.
 OTHER_REFUSALS = frozenset({401, 402, 403, 404, 405, 407, 408, 411, 413, 414, 415, 429})
@@ -123,22 +124,24 @@ def _accepted(request: Request, place: Place) -> Check:
 
     def run(api: Api) -> None:
         failures: list[Violation] = []
-        for value, body in bodies:
+        for value, body in supported(api, bodies, lambda pair: pair[1]):
             failure = ask(api, body, value)
             failures += [failure] if failure else []
             if len(failures) == MOST_FAILURES:
                 break
         _raise(api, failures)
+        whole = without(request.schema, api.unsupported)
 
         def fits(value: Json) -> bool:
             return all(
                 request.document.accepts(schema, part)
-                for schema, part in ((place.schema, value), (request.schema, place.put(value)))
+                for schema, part in ((place.schema, value), (whole, place.put(value)))
             )
 
         def once(value: Json) -> None:
             failure = ask(api, place.put(value), value) if fits(value) else None
             if failure:
+                api.count += 1
                 raise failure
 
         drawn = valid(place.schema, request.caps, document=request.document, name=place.path[-1])
@@ -184,7 +187,7 @@ def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Che
 
     def run(api: Api) -> None:
         failures: list[Violation] = []
-        for one in group:
+        for one in supported(api, group, lambda one: one.value):
             exchange = api.send(one.value)
             complaint = acceptance_of_broken(exchange)
             if complaint:
@@ -226,19 +229,26 @@ def _random(request: Request) -> Check:
             exchange = api.send(whole)
             complaint = refusal_of_valid(exchange, whole)
             if complaint:
+                api.count += 1
                 raise Violation(f"a valid request with {_names(whole, request.base)} {complaint}", exchange)
             if whole.get("stream") is not True:
                 faults = [fault for fault in answers.faults(exchange.json) if not fault.unjudged]
                 if faults:
+                    api.count += 1
                     where = faults[0].pointer or "the document"
                     raise Violation(f"the answer breaks its schema at {where}: {faults[0].message[:200]}", exchange)
 
-        drawn = valid(request.schema, request.caps, document=request.document)
-        fits = partial(request.document.accepts, request.schema)
-        hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink, accepts=fits)
-        # Few examples may all be small ones, so the fullest body comes in any case.
-        fullest = request.edges.fullest(request.schema) or request.base
+        schema = without(request.schema, api.unsupported)
+        document, edges = request.document, request.edges
+        if api.unsupported:
+            document = document_of(schema)
+            edges = Edges(document, request.caps)
+        fits = partial(document.accepts, schema)
+        # What is the same in every run comes first; and few examples may all be small ones.
+        fullest = edges.fullest(schema) or request.base
         hunt(just(fullest), once, examples=1, seed=api.seed, shrink=api.shrink, accepts=fits)
+        drawn = valid(schema, request.caps, document=document)
+        hunt(drawn, once, examples=max(1, api.examples), seed=api.seed, shrink=api.shrink, accepts=fits)
 
     def only_example(answer: Answer) -> Answer:
         differs = canonical(answer.ask.body) != canonical(request.base)
@@ -262,6 +272,18 @@ def _random(request: Request) -> Check:
         cost=1,
         deadline=PATIENCE,
     )
+
+
+def supported(api: Api, cases: Sequence[T], body: Callable[[T], Json]) -> list[T]:
+    """The cases whose body has nothing that the endpoint does not support; `Unsupported` when none is left."""
+    found = [case for case in cases if not _lacking(api, body(case))]
+    if not found:
+        api.insist(name for case in cases for name in _lacking(api, body(case)))
+    return found
+
+
+def _lacking(api: Api, body: Json) -> list[str]:
+    return [name for name in api.unsupported if isinstance(body, dict) and name in body]
 
 
 def refusal_of_valid(exchange: Exchange, body: Mapping[str, Json]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from conformance.strategies.dialect import Document, Json, Schema
+from conformance.strategies.dialect import Document, Json, Schema, document_of
 
 
 def with_property(document: Document, base: Mapping[str, Json], name: str, value: Json) -> dict[str, Json]:
@@ -20,6 +20,26 @@ def companions(document: Document, schema: Schema) -> dict[str, Json]:
     for member in in_place(document, schema):
         found.update(member.get("x-companions", {}))
     return found
+
+
+def without(schema: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """The object's schema with no valid value for those properties, so that what rules say of them stays sound.
+
+    They are not merely left out: a rule that requires one of them would then draw it as a property of any kind.
+    """
+    if not names:
+        return schema
+    changed = {**schema, "properties": {**schema.get("properties", {}), **dict.fromkeys(names, False)}}
+    if "x-example" in schema:
+        changed["x-example"] = {name: value for name, value in schema["x-example"].items() if name not in names}
+    return changed
+
+
+def fitting(schema: Mapping[str, Any], body: Mapping[str, Json], names: Collection[str]) -> list[str]:
+    """Those of the names whose values in the body their own schemas accept; refusing any other value is right."""
+    document = document_of(schema)
+    present = [name for name in names if name in body]
+    return [name for name in present if document.accepts(property_of(document, document.root, name), body[name])]
 
 
 def property_of(document: Document, schema: Schema, name: str) -> Schema:

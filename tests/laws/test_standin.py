@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from conformance.api import Settings
+from conformance.capabilities import probe, unsupported
 from conformance.catalogue import checks_of
 from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner
 from reference_server import asgi
 from reference_server.serve import serving, standin_app
+from reference_server.standin import StandinOptions
 from reference_server.variations import VARIATIONS
 from reports.model import Outcome
 from schemas.contracts import get, names
+from schemas.model import ROUTES
 from tests.laws.bench import KEY, bench
 
 SEEDS = range(20)
@@ -77,3 +81,23 @@ def test_an_endpoint_may_serve_one_route_only(status: int, body: bytes) -> None:
     assert not_passed(outcomes) == {}
     by_route = {(o.route, o.status) for o in outcomes}
     assert by_route == {("chat", "pass"), ("completions", "skip")}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("chat.n", "chat.logprobs", "completions.best_of", "completions.stream"),
+        ("completions.n", "completions.logprobs", "chat.temperature", "chat.stop"),
+    ],
+)
+def test_an_endpoint_may_lack_options(options: tuple[str, ...]) -> None:
+    with bench(options=StandinOptions(unsupported=frozenset(options))) as server:
+        capabilities = probe(server.endpoint, server.contract, server.settings(), ROUTES)
+        lacking = unsupported(capabilities)
+        settings = replace(server.settings(), unsupported=lacking)
+        outcomes = Runner(list(server.checks.values()), server.endpoint, server.contract, settings, jobs=4).run()
+    # Beam search cannot be asked for without its companions, so it is lacking with them.
+    found = {one.name for one in capabilities if not one.supported}
+    assert {name for name in found if "use_beam_search" not in name} == set(options)
+    assert {name: why for name, why in not_passed(outcomes).items() if not why.startswith("unsupported:")} == {}
+    assert {o.check for o in outcomes if o.status == "skip"} == set()

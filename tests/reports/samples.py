@@ -14,7 +14,7 @@ from hdrh.histogram import HdrHistogram
 from conformance.wire.exchange import Exchange, Sent
 from reports.gate import Gate, Waiver
 from reports.log import LogWriter
-from reports.model import Outcome, Run
+from reports.model import Capability, Outcome, Run
 from schemas import contracts
 
 TARGET = "http://127.0.0.1:8080"
@@ -131,6 +131,7 @@ class Story:
 
     outcomes: list[Outcome] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
+    capabilities: list[Capability] = field(default_factory=list)
     loads: list[dict[str, Any]] = field(default_factory=list)
     samples: int = 0
     planned: Sequence[str] | None = None
@@ -166,6 +167,8 @@ class Story:
         writer.write(self.head())
         for one in self.exchanges:
             writer.write(one.to_record())
+        for capability in self.capabilities:
+            writer.write(capability.to_record())
         for outcome_ in self.outcomes:
             writer.write(outcome_.to_record())
         for number in range(self.samples):
@@ -217,6 +220,52 @@ def changed(story: Story, *outcomes: Outcome) -> Story:
     kept = [new.pop(one.check, one) for one in story.outcomes]
     story.outcomes = [*kept, *new.values()]
     return story
+
+
+def refused(name: str, *exchanges: str, requirement: str | None = None) -> Capability:
+    """An option, such as `chat.n`, that the endpoint does not support."""
+    route, parameter = name.split(".")
+    return Capability(
+        route=route,
+        parameter=parameter,
+        requirement=f"{route}.request.{parameter}" if requirement is None else requirement,
+        supported=False,
+        message="its plainest use is refused with status 400 (tried 2 and 3)",
+        exchanges=exchanges,
+    )
+
+
+def lacking() -> Story:
+    """A run against an endpoint that refuses `n` on one route and knows it on the other."""
+    story = passing()
+    body = {"messages": [{"role": "user", "content": "How far?"}], "max_tokens": 2}
+    answer = {"error": {"message": HOSTILE.replace("\ud83d", "")}}
+    story.exchanges = [
+        exchange(1, body, answer={"choices": []}),
+        exchange(2, {**body, "n": 3}, status=400, answer=answer),
+        exchange(3, {**body, "n": 2}, status=400, answer=answer),
+    ]
+    evidence = ("x0001", "x0002", "x0003")
+    taken = Capability(route="completions", parameter="n", requirement="completions.request.n", supported=True)
+    story.capabilities = [refused("chat.n", *evidence), taken]
+    why = "`n` is not supported: its plainest use is refused with status 400 (tried 2 and 3)"
+    names = ("chat.request.n", "chat.request.n.count")
+    return changed(story, *(outcome(name, "unsupported", message=why, exchanges=evidence) for name in names))
+
+
+def repeated() -> Story:
+    """A run in which several checks fail for one requirement, and one for another."""
+    story = passing()
+    story.exchanges = [exchange(1, {"prompt": "x"}, answer={"text": "y"}, path="/v1/completions")]
+    kinds = {"accepted": 1, "refused-above": 2, "refused-below": 3}
+    story.outcomes += [
+        outcome(
+            f"chat.request.top_p.{kind}", "fail", "chat.request.top_p", message=f"it does not, {kind}",
+            exchanges=("x0001",), count=count,
+        )
+        for kind, count in kinds.items()
+    ]  # fmt: skip
+    return changed(story, failing("chat.stream.done", "x0001", "A fact holds.", "it does not"))
 
 
 def eventful() -> Story:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -34,9 +35,7 @@ def test_without_a_file_there_are_defaults() -> None:
 def test_the_projects_own_gate_is_the_defaults() -> None:
     own = Gate.read(ROOT / "gate.toml")
     default = Gate.read()
-    assert (own.fail, own.warn, own.accept_skip, own.slo, own.waivers) == (
-        default.fail, default.warn, default.accept_skip, default.slo, default.waivers,
-    )  # fmt: skip
+    assert replace(own, source=default.source) == default
 
 
 def test_what_the_projects_own_gate_shows_in_comments_is_right(tmp_path: Path) -> None:
@@ -68,6 +67,18 @@ def test_skips(tmp_path: Path) -> None:
     assert not read(tmp_path, "[accept]\nskip = false\n").accepts_skip("anything")
 
 
+def test_an_option_is_accepted_as_unsupported_by_its_name_or_with_its_route(tmp_path: Path) -> None:
+    gate = read(tmp_path, '[accept]\nunsupported = ["best_of", "chat.use_*"]\n[routes]\nrequire = ["chat"]\n')
+    assert gate.accepts_unsupported("chat", "best_of")
+    assert gate.accepts_unsupported("completions", "best_of")
+    assert gate.accepts_unsupported("chat", "use_beam_search")
+    assert not gate.accepts_unsupported("completions", "use_beam_search")
+    assert not gate.accepts_unsupported("chat", "n")
+    assert gate.routes == ("chat",)
+    assert not Gate().accepts_unsupported("chat", "n")
+    assert Gate().routes == ()
+
+
 def test_a_waiver_holds_on_its_last_day() -> None:
     waiver = Waiver(check="a.*", reason="r", until=date(2030, 3, 31))
     assert not waiver.expired(date(2030, 3, 31))
@@ -86,7 +97,7 @@ def test_a_waiver_covers_by_name_or_pattern() -> None:
     ("text", "place", "hint"),
     [
         ("[levels]\nfial = ['MUST']\n", "line 2, levels.fial", "fail, warn"),
-        ("\n[level]\nfail = ['MUST']\n", "line 2, level", "levels, accept, slo, waiver"),
+        ("\n[level]\nfail = ['MUST']\n", "line 2, level", "levels, accept, routes, slo, waiver"),
         ("strict = true\n", "line 1, strict", "unknown key"),
         ("[levels]\nfail = 'MUST'\n", "line 2, levels.fail", 'fail = ["MUST"]'),
         ("[levels]\nfail = ['must']\n", "line 2, levels.fail", "MUST, SHOULD, MAY"),
@@ -94,6 +105,12 @@ def test_a_waiver_covers_by_name_or_pattern() -> None:
         ("levels = 3\n", "line 1, levels", "as a table"),
         ("[accept]\nskip = 'x'\n", "line 2, accept.skip", "true, false, or a list"),
         ("[accept]\nskip = [1]\n", "line 2, accept.skip", "list of patterns"),
+        ("[accept]\nunsupported = true\n", "line 2, accept.unsupported", "chat.logprobs"),
+        ("[accept]\nunsupported = ['']\n", "line 2, accept.unsupported", "list of patterns"),
+        ("[accept]\nskips = true\n", "line 2, accept.skips", "skip, unsupported"),
+        ("[routes]\nrequire = 'chat'\n", "line 2, routes.require", 'require = ["chat"]'),
+        ("[routes]\nrequire = ['chats']\n", "line 2, routes.require", "completions, chat"),
+        ("[routes]\nrequired = ['chat']\n", "line 2, routes.required", "[routes] has require"),
         ("[slo]\nttft_p95 = 800\n", "line 2, slo.ttft_p95", "ttft_p95_ms"),
         ("[slo]\n\nttft_p95_ms = '800'\n", "line 3, slo.ttft_p95_ms", "ttft_p95_ms = 800"),
         ("[slo]\nttft_p95_ms = true\n", "line 2, slo.ttft_p95_ms", "a number"),

@@ -11,6 +11,7 @@ import pytest
 
 from conformance.check import Check, Mutant, unique
 from conformance.rows.answers import chunk_checks, response_checks
+from conformance.rows.hunt import SIMPLER_REQUESTS
 from conformance.rows.owners import extra_rows, owned
 from conformance.rows.requests import MOST_FAILURES, OTHER_REFUSALS, request_checks
 from conformance.strategies.dialect import SchemaFault, UnknownKeyword, Unsatisfiable
@@ -167,6 +168,25 @@ def test_each_random_request_bounds_its_cost() -> None:
     assert judge(by_id("chat.request.random"), server, examples=40).status == "pass"
     assert all(1 <= body["max_tokens"] <= 8 for body in server.sent)
     assert any(set(body) - {"messages", "max_tokens"} for body in server.sent)
+
+
+def test_what_is_the_same_in_every_run_is_asked_before_what_is_drawn() -> None:
+    check = by_id("chat.request.random")
+    first, other = StrictServer(REQUESTS["chat"]), StrictServer(REQUESTS["chat"])
+    for server, seed in ((first, 1), (other, 2)):
+        judge(check, server, examples=3, seed=seed)
+    assert first.sent[0] == other.sent[0]
+    assert len(first.sent[0]) > 8
+
+
+def test_a_random_failure_is_one_finding_that_says_how_often_it_was_seen() -> None:
+    check = by_id("chat.request.random")
+    refuses = Mutant("m", "Refuses.", answer=lambda a: a.with_error(400) if "top_p" in a.ask.body else a)
+    server = StrictServer(REQUESTS["chat"])
+    outcome = judge(check, server, mutant=refuses)
+    assert outcome.message == "a valid request with `top_p` was answered with status 400"
+    assert outcome.count == sum("top_p" in body for body in server.sent) > 1
+    assert len(server.sent) <= 1 + SIMPLER_REQUESTS
 
 
 def test_a_seed_names_the_same_requests() -> None:
