@@ -39,6 +39,11 @@ class Answered:
     text: str
     tokens: list[TokenLogprob]
 
+    @classmethod
+    def of(cls, api: Api, exchange: Exchange, like: list[TokenLogprob]) -> Answered:
+        """The answer in that exchange, with its tokens if an answer like it had some."""
+        return cls(exchange, api.text(exchange), tokens_of(api.choices(exchange)[0], exchange) if like else [])
+
 
 def sampled(ask: Ask, temperature: float) -> Ask:
     """The request at about that temperature, never twice the same, so that sampling gives another result each time."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.api import Unreachable, upper_bound
+from conformance.api import Unreachable
+from conformance.budget import upper_bound
 from conformance.check import Inconclusive, Violation
 from tests.conformance.fakes import api_over, document
 
