@@ -80,6 +80,11 @@ def upper_bound(body: Any) -> int:
 
     A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request.
     """
+    if isinstance(body, bytes):
+        try:
+            body = json.loads(body)
+        except (ValueError, RecursionError):
+            return 0
     if not isinstance(body, dict):
         return 0
     prompt = body.get("prompt", body.get("messages", ""))

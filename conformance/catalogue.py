@@ -10,6 +10,7 @@ from conformance.check import Check, declared, unique
 from conformance.checks import (
     auth,
     basics,
+    history,
     isolation,
     length,
     logprobs,
@@ -18,6 +19,7 @@ from conformance.checks import (
     selection,
     stopping,
     streaming,
+    text,
     usage,
 )
 from conformance.rows.answers import chunk_checks, response_checks
@@ -27,7 +29,21 @@ from schemas import emit
 from schemas.model import Contract, Requirement
 
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
-MODULES = (basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings, isolation)
+MODULES = (
+    basics,
+    auth,
+    usage,
+    length,
+    stopping,
+    sampling,
+    selection,
+    logprobs,
+    streaming,
+    text,
+    readings,
+    history,
+    isolation,
+)
 
 
 class NoSuchCheck(ValueError):

@@ -267,12 +267,14 @@ _kept: dict[str, Any] = {}
 def keeps_the_conversation(ask: Ask) -> Ask:
     """Puts the request before in front of each request, as a server with a session would."""
     name = "messages" if ask.route == "chat" else "prompt"
-    own = ask.body.get(name)
-    last = _kept.get(ask.route, own)
+    own: Any = ask.body.get(name)
+    last: Any = _kept.get(ask.route, own)
     _kept[ask.route] = own
-    if not isinstance(own, str | list) or type(last) is not type(own) or last == own:
+    if last == own:
         return ask
-    return ask.with_body(**{name: last + own})
+    if isinstance(own, str) and isinstance(last, str):
+        return ask.with_body(**{name: last + own})
+    return ask.with_body(**{name: [*last, *own]}) if isinstance(own, list) and isinstance(last, list) else ask
 
 
 _cached: dict[tuple[str, int], Answer] = {}
