@@ -10,9 +10,11 @@ from conformance.check import Check, declared, unique
 from conformance.checks import (
     auth,
     basics,
+    distribution,
     history,
     isolation,
     length,
+    likeliest,
     logprobs,
     readings,
     sampling,
@@ -38,9 +40,11 @@ MODULES = (
     sampling,
     selection,
     logprobs,
+    likeliest,
     streaming,
     text,
     readings,
+    distribution,
     history,
     isolation,
 )
