@@ -277,17 +277,11 @@ def keeps_the_conversation(ask: Ask) -> Ask:
     return ask.with_body(**{name: [*last, *own]}) if isinstance(own, list) and isinstance(last, list) else ask
 
 
-_cached: dict[tuple[str, int], Answer] = {}
+_uncleared = _Again()
 
 
 @nothing_is_remembered.mutant
 def answers_from_a_slot(answer: Answer) -> Answer:
-    """Repeats the last answer when the same prompt comes back after another, as if the slot had not been cleared."""
-    turn = _slots[answer.ask.path] = _slots[answer.ask.path] + 1 if answer.succeeded else _slots[answer.ask.path]
-    if turn % 3 == 2:
-        _cached[answer.ask.path, 0] = answer
-    stale = _cached.get((answer.ask.path, 0))
-    return replace(stale, ask=answer.ask) if turn % 3 == 0 and stale is not None else answer
-
-
-_slots: Counter[str] = Counter()
+    """Repeats the answer before when a prompt comes back, as if the slot had not been cleared."""
+    other = _uncleared(answer)
+    return answer if other is None else answer.edit(lambda document: document.update(choices=other.json["choices"]))

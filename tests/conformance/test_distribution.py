@@ -26,7 +26,7 @@ def place() -> Place:
 
 def played(honest: float, really: float, seed: int, rounds: int = 60) -> Stakes:
     """The stakes after so many draws from a server that samples at the temperature `really`."""
-    stakes, random = Stakes(honest), Random(seed)  # noqa: S311 - repeatable draws are the point
+    stakes, random = Stakes(honest), Random(seed)
     weights = {**{text: value ** (1 / really) for text, value in CHANCES.items()}, "?": 0.1 ** (1 / really)}
     for _ in range(rounds):
         stakes.bet(place(), random.choices(list(weights), list(weights.values()))[0])
