@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from random import Random
 
 import pytest
@@ -13,13 +14,13 @@ from conformance.layouts import TokenLogprob
 CHANCES = {" the": 0.4, " a": 0.25, " no": 0.15, " one": 0.1}
 
 
-def token(text: str = " the", **top: float) -> TokenLogprob:
-    listed = {name: math.log(value) for name, value in (top or CHANCES | {" his": 0.02}).items()}
+def token(top: Mapping[str, float], text: str = " the") -> TokenLogprob:
+    listed = {name: math.log(value) for name, value in top.items()}
     return TokenLogprob(text, listed.get(text, -9.0), listed)
 
 
 def place() -> Place:
-    found = place_of(token())
+    found = place_of(token(CHANCES | {" his": 0.02}))
     assert found is not None
     return found
 
@@ -78,9 +79,9 @@ def test_a_penalty_on_what_comes_again_wins_no_bet_on_the_first() -> None:
 
 
 def test_what_cannot_be_told_apart_is_no_place_to_bet() -> None:
-    assert place_of(token(**{" the": 0.5, "": 0.2, " a": 0.1, " b": 0.1})) is None
-    assert place_of(token(**{" the": 0.5, " a": 0.2})) is None
-    sure = place_of(token(**{" the": 0.99, " a": 0.004, " b": 0.003, " c": 0.002}))
+    assert place_of(token({" the": 0.5, "": 0.2, " a": 0.1, " b": 0.1})) is None
+    assert place_of(token({" the": 0.5, " a": 0.2})) is None
+    sure = place_of(token({" the": 0.99, " a": 0.004, " b": 0.003, " c": 0.002}))
     assert sure is not None
     assert list(sure.likely) == [" the"]
     stakes = Stakes(1.0)
