@@ -8,14 +8,16 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from conformance.budget import upper_bound
 from conformance.check import Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier
+from conformance.lanes import Lanes
 from conformance.strategies.bodies import fitting, without
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
 from reports.model import Capability
@@ -26,8 +28,6 @@ T = TypeVar("T")
 
 # What an answer may cost where a check does not care: long enough to have several tokens, short enough to be cheap.
 DEFAULT_MAX_TOKENS = 8
-# What an endpoint may generate when `max_tokens` is absent, for the budget's upper bound; the page's default is 16.
-ASSUMED_MAX_TOKENS = 256
 
 
 class Unreachable(Inconclusive):
@@ -35,9 +35,10 @@ class Unreachable(Inconclusive):
 
 
 class Shared:
-    """Answers that several checks look at, asked once; safe for threads."""
+    """Answers that several checks look at, asked once, and the lanes that they share; safe for threads."""
 
     def __init__(self) -> None:
+        self.lanes = Lanes()
         self._lock = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._values: dict[str, Any] = {}
@@ -224,14 +225,28 @@ class Api:
             body = self._addressed(body)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         sent = Sent(method or self.operation.method, path or self.path, self._headers(headers or {}), raw)
-        if self._waited > self._seconds:
-            raise Inconclusive(f"the check used its {self._seconds:g} s; the endpoint is too slow for it")
-        exchange = self._deliver(sent, tokens=upper_bound(body), honour_429=honour_429)
-        if exchange.failure in UNREACHABLE:
-            raise Unreachable(f"{exchange.failure}: {exchange.detail}")
-        if exchange.failure:
-            raise Violation(f"no complete answer ({exchange.failure}): {exchange.detail}", exchange)
-        return exchange
+        return _complete(self._deliver(sent, tokens=upper_bound(body), honour_429=honour_429))
+
+    def together(self, *requests: Mapping[str, Any]) -> list[Exchange]:
+        """Send a valid body for each of those parameters, all at the same time, and return the exchanges in order.
+
+        Raises like `ask`, but a request that is not answered in time makes the check `Inconclusive`: nobody promised
+        how long a queue may be.
+        """
+        batch: list[tuple[Sent, int]] = []
+        for params in requests:
+            for name in params:
+                if not self.offers(name):
+                    raise Skip(f"the contract has no parameter `{name}` on this route")
+            body = self.body(**params)
+            if self.settings.model is not None:
+                body = self._addressed(body)
+            sent = Sent(self.operation.method, self.path, self._headers({}), json.dumps(body).encode())
+            batch.append((sent, upper_bound(body)))
+        exchanges = self._deliver_all(batch)
+        if any(exchange.failure in ("timeout", "too-long") for exchange in exchanges):
+            raise Inconclusive(f"{len(batch)} requests at once were not all answered in time")
+        return [_complete(exchange) for exchange in exchanges]
 
     def _addressed(self, body: dict[str, Any]) -> dict[str, Any]:
         """The body with the run's model, in place of the example's; one that lacks a required `model` stays without."""
@@ -329,17 +344,38 @@ class Api:
         return tuple((name, value) for name, value in headers.items() if value is not None)
 
     def _deliver(self, sent: Sent, *, tokens: int, honour_429: bool) -> Exchange:
+        return self._delivered([self._delivery(sent, tokens, honour_429)])[0]
+
+    def _deliver_all(self, batch: Sequence[tuple[Sent, int]]) -> list[Exchange]:
+        return self._delivered([self._delivery(sent, tokens, True) for sent, tokens in batch])
+
+    def _delivery(self, sent: Sent, tokens: int, honour_429: bool) -> Callable[[], Exchange]:
+        """The delivery of one request, which has its place among the check's requests from now on."""
+        if self._waited > self._seconds:
+            raise Inconclusive(f"the check used its {self._seconds:g} s; the endpoint is too slow for it")
         ordinal = self._ordinal
         self._ordinal += 1
         self.requests += 1
-        deadline = time.monotonic() + self.settings.request_timeout
-        exchange = self._courier.deliver(
-            sent, scope=self.scope, ordinal=ordinal, deadline=deadline, tokens=tokens, honour_429=honour_429
-        )
-        # Only the endpoint's own time counts against the check; waiting for a rate limit does not.
-        self._waited += exchange.end_ns / 1e9
         self.tokens += tokens
-        return exchange
+
+        def deliver() -> Exchange:
+            return self._courier.deliver(
+                sent,
+                scope=self.scope,
+                ordinal=ordinal,
+                deadline=time.monotonic() + self.settings.request_timeout,
+                tokens=tokens,
+                honour_429=honour_429,
+            )
+
+        return deliver
+
+    def _delivered(self, deliveries: Sequence[Callable[[], Exchange]]) -> list[Exchange]:
+        alone = len(deliveries) == 1
+        exchanges = [deliveries[0]()] if alone else self._shared.lanes.run(deliveries)
+        # Only the endpoint's own time counts against the check; waiting for a rate limit does not.
+        self._waited += max((exchange.end_ns for exchange in exchanges), default=0) / 1e9
+        return exchanges
 
 
 class _View(Api):
@@ -356,6 +392,18 @@ class _View(Api):
     def _deliver(self, sent: Sent, *, tokens: int, honour_429: bool) -> Exchange:
         return self._base._deliver(sent, tokens=tokens, honour_429=honour_429)
 
+    def _deliver_all(self, batch: Sequence[tuple[Sent, int]]) -> list[Exchange]:
+        return self._base._deliver_all(batch)
+
+
+def _complete(exchange: Exchange) -> Exchange:
+    """The exchange, if it has a complete answer; `Unreachable` or `Violation` if not."""
+    if exchange.failure in UNREACHABLE:
+        raise Unreachable(f"{exchange.failure}: {exchange.detail}")
+    if exchange.failure:
+        raise Violation(f"no complete answer ({exchange.failure}): {exchange.detail}", exchange)
+    return exchange
+
 
 def usage_of(document: Mapping[str, Any], exchange: Exchange) -> dict[str, int]:
     """The three counts of a document's `usage`; `Violation` unless each is a whole number of at least 0."""
@@ -369,20 +417,3 @@ def usage_of(document: Mapping[str, Any], exchange: Exchange) -> dict[str, int]:
             raise Violation(f"`usage.{name}` is {value!r}, which is no count", exchange)
         counts[name] = value
     return counts
-
-
-def upper_bound(body: Any) -> int:
-    """The most tokens that a request can cost: its bytes as prompt (a token has at least one) and all its candidates.
-
-    A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request.
-    """
-    if not isinstance(body, dict):
-        return 0
-    prompt = body.get("prompt", body.get("messages", ""))
-    candidates = max(_count(body.get("n"), 1), _count(body.get("best_of"), 1))
-    # Three bytes a token is below what any tokenizer needs for the short English prompts that checks send.
-    return len(json.dumps(prompt)) // 3 + 8 + _count(body.get("max_tokens"), ASSUMED_MAX_TOKENS) * candidates
-
-
-def _count(value: Any, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 10_000 else default

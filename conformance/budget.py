@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from conformance.check import Inconclusive
+
+# What an endpoint may generate when `max_tokens` is absent, for the budget's upper bound; the page's default is 16.
+ASSUMED_MAX_TOKENS = 256
 
 
 class BudgetSpent(Inconclusive):
@@ -68,3 +73,25 @@ class Budget:
         """What has been used until now."""
         with self._lock:
             return Spent(self._requests, self._tokens, self._reserved)
+
+
+def upper_bound(body: Any) -> int:
+    """The most tokens that a request can cost: its bytes as prompt (a token has at least one) and all its candidates.
+
+    A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request.
+    """
+    if isinstance(body, bytes):
+        try:
+            body = json.loads(body)
+        except (ValueError, RecursionError):
+            return 0
+    if not isinstance(body, dict):
+        return 0
+    prompt = body.get("prompt", body.get("messages", ""))
+    candidates = max(_count(body.get("n"), 1), _count(body.get("best_of"), 1))
+    # Three bytes a token is below what any tokenizer needs for the short English prompts that checks send.
+    return len(json.dumps(prompt)) // 3 + 8 + _count(body.get("max_tokens"), ASSUMED_MAX_TOKENS) * candidates
+
+
+def _count(value: Any, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= 10_000 else default

@@ -7,7 +7,23 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.check import Check, declared, unique
-from conformance.checks import auth, basics, length, logprobs, readings, sampling, selection, stopping, streaming, usage
+from conformance.checks import (
+    auth,
+    basics,
+    distribution,
+    history,
+    isolation,
+    length,
+    likeliest,
+    logprobs,
+    readings,
+    sampling,
+    selection,
+    stopping,
+    streaming,
+    text,
+    usage,
+)
 from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
 from conformance.rows.requests import request_checks
@@ -15,7 +31,23 @@ from schemas import emit
 from schemas.model import Contract, Requirement
 
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
-MODULES = (basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings)
+MODULES = (
+    basics,
+    auth,
+    usage,
+    length,
+    stopping,
+    sampling,
+    selection,
+    logprobs,
+    likeliest,
+    streaming,
+    text,
+    readings,
+    distribution,
+    history,
+    isolation,
+)
 
 
 class NoSuchCheck(ValueError):

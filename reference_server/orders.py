@@ -12,6 +12,7 @@ from typing import Any
 
 from reference_server.sampling import Sampling
 from reference_server.tinylm import TinyLM
+from reference_server.topics import reminded
 from schemas.model import Route
 
 MOST_CANDIDATES = 128
@@ -21,9 +22,13 @@ _ROLES = ("system", "user", "assistant")
 
 @dataclass(frozen=True)
 class Order:
-    """One request, understood. `layout` is the layout of log probabilities that was asked for, None for none."""
+    """One request, understood. `layout` is the layout of log probabilities that was asked for, None for none.
+
+    `model` is the model as what was said before the last message has it.
+    """
 
     prompt: list[int]
+    model: TinyLM
     sampling: Sampling
     stream: bool
     layout: str | None
@@ -86,7 +91,8 @@ def read_order(
         seed=seed + (_integer(body, "seed") or 0),
     )
     usage_apart = isinstance(options, Mapping) and options.get("include_usage") is True
-    return Order(prompt, sampling, body.get("stream") is True, layout, usage_apart)
+    model = reminded(lm, _said_before(lm, body) if route == "chat" else frozenset())
+    return Order(prompt, model, sampling, body.get("stream") is True, layout, usage_apart)
 
 
 def _prompt(lm: TinyLM, body: Mapping[str, Any], limit: int) -> list[int]:
@@ -110,6 +116,14 @@ def _chat_prompt(lm: TinyLM, body: Mapping[str, Any], limit: int) -> list[int]:
             break
     prompt.append(lm.special("assistant"))
     return prompt
+
+
+def _said_before(lm: TinyLM, body: Mapping[str, Any]) -> frozenset[int]:
+    """The tokens of every message but the last."""
+    messages = body.get("messages")
+    earlier = messages[:-1] if isinstance(messages, list) else []
+    texts = [message.get("content") for message in earlier if isinstance(message, Mapping)]
+    return frozenset(token for text in texts if isinstance(text, str) for token in lm.encode(text))
 
 
 def _encoded(lm: TinyLM, text: Any, param: str, limit: int) -> list[int]:

@@ -139,7 +139,7 @@ class Standin:
             completions = await _done(order, pace)
             return None if completions is None else [iter(_told(completion)) for completion in completions]
         return [
-            enumerate(pieces(order.prompt, order.sampling, index, self._lm), start=1)
+            enumerate(pieces(order.prompt, order.sampling, index, order.model), start=1)
             for index in range(order.sampling.n)
         ]
 
@@ -201,7 +201,7 @@ async def _disconnection(receive: asgi.Receive) -> None:
 
 async def _done(order: Order, pace: _Pace) -> tuple[Completion, ...] | None:
     """The completions, made in slices between which other requests have their turn; None when the client has gone."""
-    work = complete(order.prompt, order.sampling)
+    work = complete(order.prompt, order.sampling, order.model)
     while True:
         try:
             next(work)

@@ -11,6 +11,7 @@ from schemas.model import Contract, Requirement
 from schemas.page import CHAT, COMPLETIONS, Place
 from schemas.practice import PRACTICE
 from schemas.sampling import sampling_promises
+from schemas.serving import serving_rows
 from schemas.stream import stream_rows
 
 SOURCE = "How to deploy Meta Llama models with Azure AI Studio (Microsoft Learn, 2024)"
@@ -23,6 +24,7 @@ def _prose(place: Place) -> tuple[Requirement, ...]:
         *answer_promises(place),
         *stream_rows(place),
         *error_rows(place),
+        *serving_rows(place),
     )
 
 

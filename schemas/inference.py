@@ -291,6 +291,7 @@ CONTRACT = derived_contract(
         "erratum.done-spacing",
         "erratum.content-type",
         "erratum.role-chunk",
+        "erratum.nul-character",
         "erratum.other-methods",
         "erratum.completions-model",
         "erratum.chunk-object",

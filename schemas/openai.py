@@ -256,6 +256,7 @@ _ERRATA = (
     "erratum.content-type",
     "erratum.role-chunk",
     "erratum.offset-origin",
+    "erratum.nul-character",
     "erratum.other-methods",
 )
 
@@ -285,6 +286,20 @@ _OWN = Own(
             "A list of message content tokens with log probability information.",
             NAME,
             level="MUST",
+        ),
+        sentence(
+            "chat",
+            "response.logprobs.likeliest",
+            "List of the most likely tokens and their log probability, at this token position.",
+            NAME,
+            level="SHOULD",
+        ),
+        sentence(
+            "chat",
+            "response.logprobs.bytes",
+            "A list of integers representing the UTF-8 bytes representation of the token.",
+            NAME,
+            level="SHOULD",
         ),
     ),
     errata=(

@@ -167,6 +167,17 @@ PRACTICE = (
         about=both("response.logprobs.text_offsets"),
     ),
     Erratum(
+        id="erratum.nul-character",
+        place=0,
+        says="A prompt is a string, and JSON allows U+0000 in one when it is escaped.",
+        practice="Most servers take it as any other character; some refuse it, since what is behind them cannot.",
+        readings=(
+            Reading(name="accepted", text="A prompt with U+0000 is answered."),
+            Reading(name="refused", text="A prompt with U+0000 is refused."),
+        ),
+        about=both("text.characters"),
+    ),
+    Erratum(
         id="erratum.other-methods",
         place=0,
         says="The method is POST; what another one gets is not said.",

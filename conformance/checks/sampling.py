@@ -39,6 +39,11 @@ class Answered:
     text: str
     tokens: list[TokenLogprob]
 
+    @classmethod
+    def of(cls, api: Api, exchange: Exchange, like: list[TokenLogprob]) -> Answered:
+        """The answer in that exchange, with its tokens if an answer like it had some."""
+        return cls(exchange, api.text(exchange), tokens_of(api.choices(exchange)[0], exchange) if like else [])
+
 
 def sampled(ask: Ask, temperature: float) -> Ask:
     """The request at about that temperature, never twice the same, so that sampling gives another result each time."""
@@ -157,7 +162,7 @@ def presence_penalty_moves_the_choice(api: Api) -> None:
     """A presence penalty of 2 turns a greedy answer away from a repeated token with a likely alternative."""
     found_any = False
     for prompt in REPETITIVE:
-        plain, tokens = greedy_tokens(api, prompt, 24)
+        plain, tokens = repetitive(api, prompt)
         turn = _first_turn(tokens)
         if turn is None:
             continue
@@ -177,6 +182,68 @@ def presence_penalty_moves_the_choice(api: Api) -> None:
 def ignores_the_penalty(ask: Ask) -> Ask:
     """Ignores `presence_penalty`."""
     return ask.with_body(presence_penalty=...)
+
+
+def repetitive(api: Api, prompt: str) -> tuple[Exchange, list[TokenLogprob]]:
+    """The greedy answer to one of `REPETITIVE` without a penalty, asked once in a run."""
+    return api.shared(f"repetitive-{REPETITIVE.index(prompt)}", lambda view: greedy_tokens(view, prompt, 24))
+
+
+@check("sampling.presence-negative", cites=[".request.presence_penalty.effect"], needs=[".answers"])
+def a_negative_penalty_repeats(api: Api) -> None:
+    """A presence penalty of -2 turns a greedy answer towards a token that it has had already."""
+    for prompt in REPETITIVE:
+        plain, tokens = repetitive(api, prompt)
+        turn = _first_return(tokens)
+        if turn is None:
+            continue
+        rewarded = api.answer(
+            **api.prompt(prompt), temperature=0, max_tokens=24, presence_penalty=-PENALTY, **wanted(api, 5)
+        )
+        bent = [token.text for token in tokens_of(api.choices(rewarded)[0], rewarded)]
+        kept = [token.text for token in tokens[: turn + 1]]
+        message = f"token {turn} {kept[-1]!r} comes as without the penalty, although another had come before"
+        expect(bent[: turn + 1] != kept, message, plain, rewarded)
+        return
+    raise Skip("no greedy answer comes near a token that it has had already")
+
+
+@a_negative_penalty_repeats.deaf_mutant
+def knows_no_negative_penalty(ask: Ask) -> Ask:
+    """Takes a negative penalty for 0."""
+    penalty = ask.body.get("presence_penalty")
+    return ask.with_body(presence_penalty=0) if isinstance(penalty, int | float) and penalty < 0 else ask
+
+
+@check("sampling.seed", cites=[".request.seed"], needs=[".answers"])
+def a_seed_repeats_an_answer(api: Api) -> None:
+    """With one seed the same request gets the same text, also at temperature 1."""
+    answers = [api.answer(**api.prompt(PROMPT), temperature=1, seed=11, max_tokens=12) for _ in range(3)]
+    # The reference's own way to say that the system has changed meanwhile.
+    systems = {exchange.json.get("system_fingerprint") for exchange in answers}
+    texts = [api.text(exchange) for exchange in answers]
+    if len(set(texts)) > 1 and len(systems) > 1:
+        raise Inconclusive("the system fingerprint changed between the answers")
+    expect(len(set(texts)) == 1, f"with the seed 11 the texts are {', '.join(map(repr, texts))}", *answers)
+
+
+@a_seed_repeats_an_answer.deaf_mutant
+def ignores_the_seed(ask: Ask) -> Ask:
+    """Ignores the seed."""
+    return sampled(ask.with_body(seed=...), 0.99) if "seed" in ask.body else ask
+
+
+def _first_return(tokens: list[TokenLogprob]) -> int | None:
+    """The first position whose token is new while one that came before is less than the penalty behind."""
+    seen: set[str] = set()
+    for position, token in enumerate(tokens):
+        if not token.legible:
+            return None
+        again = [value for text, value in token.top.items() if text in seen]
+        if token.text not in seen and again and token.logprob - max(again) < PENALTY - 0.5:
+            return position
+        seen.add(token.text)
+    return None
 
 
 def _first_turn(tokens: list[TokenLogprob]) -> int | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.api import Api
-from conformance.check import check, expect
+from conformance.check import Inconclusive, check, expect
 from conformance.checks.basics import plain
+from conformance.checks.logprobs import PROMPTS, asked, tokens
 from conformance.wire.answer import Answer
 
 
@@ -115,6 +116,104 @@ def counts_one_choice(answer: Answer) -> Answer:
         usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
 
     return answer.edit(change)
+
+
+@check("usage.best-of", cites=[".response.usage.completion_tokens"], needs=[".answers"])
+def candidates_may_be_counted(api: Api) -> None:
+    """With `best_of` the completion tokens are at least those of the answer, at most those of all candidates."""
+    exchange = api.answer(max_tokens=6, best_of=3, temperature=0.8)
+    counted, choices = api.usage(exchange)["completion_tokens"], api.choices(exchange)
+    texts = api.texts(exchange)
+    reasons = [choice.get("finish_reason") for choice in choices]
+    least = sum(6 if reason == "length" else bool(text) for reason, text in zip(reasons, texts, strict=True))
+    most = 6 * 3
+    expect(
+        least <= counted <= most,
+        f"`best_of` 3 with `max_tokens` 6 counts {counted} completion tokens, not between {least} and {most}",
+        exchange,
+    )
+
+
+@candidates_may_be_counted.mutant
+def counts_the_losers_twice(answer: Answer) -> Answer:
+    """Counts every candidate both as one and as part of the answer."""
+    best_of = answer.ask.body.get("best_of")
+    if not isinstance(best_of, int):
+        return answer
+    tokens = (answer.ask.body.get("max_tokens") or 16) * (best_of + 1)
+    return answer.edit(lambda document: _completion(document, tokens))
+
+
+@candidates_may_be_counted.mutant
+def forgets_the_winner(answer: Answer) -> Answer:
+    """Counts nothing where the best of several is chosen."""
+    return answer.edit(lambda document: _completion(document, 0)) if "best_of" in answer.ask.body else answer
+
+
+@check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
+def a_prompt_is_counted_once(api: Api) -> None:
+    """The prompt's tokens are counted once however many choices are made of it."""
+    one, three = plain(api), api.answer(n=3, max_tokens=2, temperature=0.8)
+    counts = [api.usage(exchange)["prompt_tokens"] for exchange in (one, three)]
+    expect(counts[0] == counts[1], f"a prompt counts {counts[0]} tokens, with `n` 3 it counts {counts[1]}", one, three)
+
+
+@a_prompt_is_counted_once.mutant
+def bills_the_prompt_for_each_choice(answer: Answer) -> Answer:
+    """Counts the prompt once for every choice."""
+
+    def change(document: dict[str, Any]) -> None:
+        usage = document["usage"]
+        usage["prompt_tokens"] *= len(document["choices"])
+        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+
+    return answer.edit(change) if not answer.streams else answer
+
+
+@check("usage.logprobs", cites=[".response.usage.completion_tokens", ".request.logprobs"], needs=[".answers"])
+def tokens_with_logprobs_are_counted(api: Api) -> None:
+    """An answer cut by `max_tokens` has as many tokens in its log probabilities as in its usage."""
+    judged = 0
+    for prompt in PROMPTS:
+        exchange = asked(api, prompt=prompt)
+        found, counted = tokens(api, exchange), api.usage(exchange)["completion_tokens"]
+        whole = api.choices(exchange)[0].get("finish_reason") == "length"
+        # The end token and the halves of a character are listed by some and not by others.
+        if whole and all(token.legible for token in found) and "\ufffd" not in api.texts(exchange)[0]:
+            message = f"the usage counts {counted} tokens, the log probabilities list {len(found)}"
+            expect(counted == len(found), message, exchange)
+            judged += 1
+    if not judged:
+        raise Inconclusive("no answer was cut off with all of its tokens legible")
+
+
+@tokens_with_logprobs_are_counted.mutant
+def counts_words(answer: Answer) -> Answer:
+    """Counts the words of the completion."""
+
+    def change(document: dict[str, Any]) -> None:
+        texts = [
+            str(choice.get("text") or (choice.get("message") or {}).get("content")) for choice in document["choices"]
+        ]
+        _completion(document, sum(len(text.split()) for text in texts))
+
+    return answer.edit(change) if not answer.streams else answer
+
+
+@tokens_with_logprobs_are_counted.mutant
+def counts_an_end_token(answer: Answer) -> Answer:
+    """Counts an end token that the answer never came to."""
+
+    def change(document: dict[str, Any]) -> None:
+        _completion(document, document["usage"]["completion_tokens"] + 1)
+
+    return answer.edit(change) if not answer.streams else answer
+
+
+def _completion(document: dict[str, Any], tokens: int) -> None:
+    if isinstance(document.get("usage"), dict):
+        document["usage"]["completion_tokens"] = tokens
+        document["usage"]["total_tokens"] = document["usage"]["prompt_tokens"] + tokens
 
 
 def _add(document: dict[str, Any], count: str, amount: int) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.api import Unreachable, upper_bound
+from conformance.api import Unreachable
+from conformance.budget import upper_bound
 from conformance.check import Inconclusive, Violation
 from tests.conformance.fakes import api_over, document
 
@@ -110,5 +111,7 @@ def test_the_bound_on_tokens_counts_every_candidate() -> None:
     assert upper_bound({"prompt": "x", "max_tokens": 10, "n": 3}) - one == 20
     assert upper_bound({"prompt": "x", "max_tokens": 10, "n": 2, "best_of": 4}) - one == 30
     assert upper_bound(b"{") == upper_bound([1]) == 0
+    # Bytes that are a body after all cost what that body costs.
+    assert upper_bound(b'{"prompt": "x", "max_tokens": 10}') == one
     # A broken value must not make the bound negative or absurd.
     assert 0 < upper_bound({"prompt": "x", "max_tokens": -1}) < 1000
