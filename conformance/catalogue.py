@@ -7,15 +7,33 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.check import Check, declared, unique
-from conformance.checks import auth, basics, length, logprobs, readings, sampling, selection, stopping, streaming, usage
+from conformance.checks import (
+    auth,
+    basics,
+    extras,
+    length,
+    logprobs,
+    malformed,
+    readings,
+    refusals,
+    sampling,
+    selection,
+    stopping,
+    streaming,
+    usage,
+)
 from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
+from conformance.rows.random_broken import random_broken_checks
 from conformance.rows.requests import request_checks
 from schemas import emit
 from schemas.model import Contract, Requirement
 
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
-MODULES = (basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings)
+MODULES = (
+    basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings, malformed, refusals,
+    extras,
+)  # fmt: skip
 
 
 class NoSuchCheck(ValueError):
@@ -28,7 +46,9 @@ def checks_of(contract: Contract, request_schemas: Mapping[str, Mapping[str, Any
     every = declared(MODULES, contract)
     for operation in contract.operations:
         route = operation.route
-        every += request_checks(own.get(route) or emit.schema(contract, route, "request"), route)
+        request = own.get(route) or emit.schema(contract, route, "request")
+        every += request_checks(request, route)
+        every += random_broken_checks(request, route)
         every += response_checks(emit.schema(contract, route, "response"), route)
         every += chunk_checks(emit.schema(contract, route, "chunk"), route)
     return unique(every)

@@ -88,14 +88,14 @@ def broken(schema: Schema, *, base: Json = ..., caps: Caps | None = None, edges:
 
 
 def broken_strategy(
-    schema: Schema, caps: Caps | None = None, *, document: Document | None = None
+    schema: Schema, caps: Caps | None = None, *, document: Document | None = None, ways: list[Broken] | None = None
 ) -> st.SearchStrategy[Broken]:
-    """Broken values in random company: the ways of `broken`, each within a random valid body.
+    """Broken values in random company: the ways of `broken`, or those given, each within a random valid body.
 
     Raises `Unsatisfiable` when the schema has no valid value, or none that breaks it.
     """
     document = document or Document(schema)
-    ways = broken(schema, edges=Edges(document, caps or Caps()))
+    ways = broken(schema, edges=Edges(document, caps or Caps())) if ways is None else ways
     if not ways:
         raise Unsatisfiable("nothing breaks the schema, so there is nothing broken to send")
     if not all(isinstance(way.value, dict) and way.path for way in ways):
