@@ -21,7 +21,7 @@ from conformance.rows.places import Place, places
 from conformance.rows.titles import accepted_title, refused_title
 from conformance.strategies.bodies import properties_of
 from conformance.strategies.boundary import Edges
-from conformance.strategies.broken import Broken, broken, example
+from conformance.strategies.broken import LISTS, Broken, broken, example
 from conformance.strategies.caps import Caps
 from conformance.strategies.dialect import Json, SchemaFault, canonical, document_of
 from conformance.strategies.valid import valid
@@ -205,7 +205,12 @@ def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Che
     def crashes(answer: Answer) -> Answer:
         return answer.with_error(500) if 400 <= answer.status < 500 else answer
 
-    forgets = frozenset((one.requirement, one.keyword) for one in group)
+    # What forgets a type takes a value of another type, so it cannot hold it against an enumeration.
+    forgets = frozenset(
+        (one.requirement, keyword)
+        for one in group
+        for keyword in ((one.keyword, *LISTS) if one.keyword == "type" else (one.keyword,))
+    )
     title = refused_title(request.document, name, kind, group)
     return Check(
         id=check_id,

@@ -1,6 +1,7 @@
 """Values that break a schema in exactly one place, each naming the keyword that it breaks.
 
 Law: a broken value is refused under every reading: all its faults are one keyword's, and no `x-unjudged` covers them.
+A value of a wrong type is not in the enumeration beside that type either, which is no fault more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ KINDS: Mapping[str, str] = {
     "additionalProperties": "extra", "patternProperties": "extra", "minProperties": "too-few",
     "maxProperties": "too-many", "dependentRequired": "missing",
 }  # fmt: skip
+# What a value of a wrong type breaks as well.
+LISTS = ("enum", "const")
 MOST_COMBINATIONS = 150
 PER_RULE = 3
 
@@ -126,9 +129,13 @@ def verified(document: Document, candidate: Candidate) -> Broken | None:
 def _named(candidate: Candidate, faults: list[Fault]) -> Broken | None:
     if not faults or any(fault.unjudged for fault in faults):
         return None
-    if len({(fault.keyword, fault.requirement, fault.pointer) for fault in faults}) != 1:
+    told = [fault for fault in faults if fault.keyword not in LISTS] or faults
+    if len({(fault.keyword, fault.requirement, fault.pointer) for fault in told}) != 1:
         return None
-    fault = faults[0]
+    fault = told[0]
+    same = all((one.requirement, one.pointer) == (fault.requirement, fault.pointer) for one in faults)
+    if len(told) != len(faults) and not (fault.keyword == "type" and same):
+        return None
     kind = candidate.kind if candidate.kind in ("items", "rule") else KINDS.get(fault.keyword, candidate.kind)
     return Broken(
         candidate.value, fault.keyword, fault.pointer, fault.requirement, kind, candidate.path, candidate.culprit

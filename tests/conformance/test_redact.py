@@ -94,7 +94,7 @@ def test_a_short_key_is_found_only_whole() -> None:
     assert redactor.text("es ts dGVz") == "es ts dGVz"
 
 
-@pytest.mark.parametrize("body", [b"\\" * 200_000, b"%" * 200_000, b"%25" * 70_000, KEY[:-1].encode() * 17_000])
+@pytest.mark.parametrize("body", [b"\\" * 200_000, b"%" * 200_000, b"%25" * 70_000, KEY[:-2].encode() * 19_000])
 def test_a_hostile_body_takes_linear_time(body: bytes) -> None:
     began = time.process_time()
     assert Redactor([KEY, 'quo"ted/k\\ey']).raw(body) == body
