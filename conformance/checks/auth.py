@@ -14,9 +14,12 @@ from conformance.check import Skip, check, expect
 from conformance.checks.leaks import MOST
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange
-from conformance.wire.redact import SHORTEST_CUT, WRONG_KEY
+from conformance.wire.redact import CUT, PLACEHOLDER, SHORTEST_CUT, WRONG_KEY
 
 Credential = Mapping[str, str | None]
+# A credential that a refusal repeats: in part (`abc***xyz`), as the log has it, or one of ours of a single letter.
+_MASKED = re.compile(rf"\*\*|\.\.\.|…|[xy]{{6}}|{re.escape(PLACEHOLDER)}|{re.escape(CUT)}")
+_DIGIT = re.compile(r"\d")
 
 # 403 is what a gateway in front of an endpoint tends to say; a missing header is also reported as a bad request.
 UNAUTHORISED = (401, 403)
@@ -268,13 +271,12 @@ def _credential(exchange: Exchange) -> str:
 
 
 def _wording(exchange: Exchange, credentials: tuple[str, ...]) -> str:
-    text = exchange.body[:MOST].decode("utf-8", "replace")
-    for credential in credentials:
-        for echo in (credential, credential[:3], credential[-3:]):
-            # Masked, as in `abc***xyz`: the whole word goes.
-            if len(echo) >= 3:
-                text = " ".join("*" if echo in word else word for word in re.split(r"[\s\"]+", text))
-    return " ".join("#" if re.search(r"\d", word) else word for word in re.split(r"[\s\"]+", text))
+    echoes = [echo for each in credentials for echo in (each, each[:3], each[-3:]) if len(echo) >= 3]
+    words = re.split(r"[\s\"]+", exchange.body[:MOST].decode("utf-8", "replace"))
+    return " ".join(
+        "*" if _MASKED.search(word) or any(echo in word for echo in echoes) else "#" if _DIGIT.search(word) else word
+        for word in words
+    )
 
 
 @a_refusal_gives_no_hint.mutant
