@@ -1,6 +1,7 @@
 """The bearer token: nothing is answered without the key, and a refusal gives nothing of it away.
 
-Law: each request with another credential is sent once in a run, however many checks look at its answer.
+Law: each request with another credential is sent once in a run, however many checks look at its answer. Where any
+caller is served, the check that says so stands for the finer ones.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def crashes_without_a_key(answer: Answer) -> Answer:
     return answer if answer.ask.header("authorization") else answer.with_error(500)
 
 
-@check("auth.empty", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.empty", cites=[".head.authorization"], needs=[".auth.none"])
 def an_empty_key_is_refused(api: Api) -> None:
     """A request with an empty key is refused."""
     for way, what in (("empty", "the word Bearer without a key"), ("blank", "an empty `Authorization`")):
@@ -132,7 +133,7 @@ def crashes_on_a_wrong_key(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.status == 401 and answer.ask.header("authorization") else answer
 
 
-@check("auth.prefix", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.prefix", cites=[".head.authorization"], needs=[".auth.wrong"])
 def nearly_the_key_is_refused(api: Api) -> None:
     """The key without its last character, with another one, or with one more is refused."""
     if len(key_of(api)) < SHORTEST_CUT:
@@ -214,7 +215,7 @@ def _read(api: Api, way: str, erratum: str, what: str) -> None:
     api.reading(f"erratum.{erratum}", "accepted" if status == 200 else "refused", exchange)
 
 
-@check("auth.query", cites=[".head.key_in_query"], needs=[".answers"])
+@check("auth.query", cites=[".head.key_in_query"], needs=[".auth.none"])
 def a_key_in_the_query_is_refused(api: Api) -> None:
     """The key in the query of the URL, where logs keep it, opens nothing."""
     key = quote(key_of(api), safe="")
