@@ -78,19 +78,27 @@ class Budget:
 def upper_bound(body: Any) -> int:
     """The most tokens that a request can cost: its bytes as prompt (a token has at least one) and all its candidates.
 
-    A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request.
+    A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request; one that a lenient
+    parser may read costs what it asks for.
     """
     if isinstance(body, bytes):
-        try:
-            body = json.loads(body)
-        except (ValueError, RecursionError):
-            return 0
+        body = _leniently(body)
     if not isinstance(body, dict):
         return 0
     prompt = body.get("prompt", body.get("messages", ""))
     candidates = max(_count(body.get("n"), 1), _count(body.get("best_of"), 1))
     # Three bytes a token is below what any tokenizer needs for the short English prompts that checks send.
     return len(json.dumps(prompt)) // 3 + 8 + _count(body.get("max_tokens"), ASSUMED_MAX_TOKENS) * candidates
+
+
+def _leniently(raw: bytes) -> Any:
+    """The first JSON value of some bytes as the most lenient parser would read it; None when there is none."""
+    try:
+        return json.JSONDecoder().raw_decode(raw.decode("utf-8", "replace").lstrip("\ufeff"))[0]
+    except RecursionError:
+        return {}
+    except ValueError:
+        return None
 
 
 def _count(value: Any, default: int) -> int:

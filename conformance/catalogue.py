@@ -16,7 +16,9 @@ from conformance.checks import (
     length,
     likeliest,
     logprobs,
+    malformed,
     readings,
+    refusals,
     sampling,
     selection,
     stopping,
@@ -26,6 +28,7 @@ from conformance.checks import (
 )
 from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
+from conformance.rows.random_broken import random_broken_checks
 from conformance.rows.requests import request_checks
 from schemas import emit
 from schemas.model import Contract, Requirement
@@ -33,20 +36,22 @@ from schemas.model import Contract, Requirement
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
 MODULES = (
     basics,
+    malformed,
+    refusals,
     auth,
     usage,
     length,
     stopping,
     sampling,
     selection,
+    distribution,
     logprobs,
     likeliest,
     streaming,
     text,
-    readings,
-    distribution,
     history,
     isolation,
+    readings,
 )
 
 
@@ -60,7 +65,9 @@ def checks_of(contract: Contract, request_schemas: Mapping[str, Mapping[str, Any
     every = declared(MODULES, contract)
     for operation in contract.operations:
         route = operation.route
-        every += request_checks(own.get(route) or emit.schema(contract, route, "request"), route)
+        request = own.get(route) or emit.schema(contract, route, "request")
+        every += request_checks(request, route)
+        every += random_broken_checks(request, route)
         every += response_checks(emit.schema(contract, route, "response"), route)
         every += chunk_checks(emit.schema(contract, route, "chunk"), route)
     return unique(every)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from conformance.api import Api, Settings, Shared, Unreachable
 from conformance.check import Check, Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier
+from conformance.health import lasting_trouble
 from reports.model import Outcome
 from schemas.model import Contract
 
@@ -170,7 +171,7 @@ UNREACHABLE_HINT = "the endpoint took connections when the run began; is it stil
 def judged(check: Check, api: Api) -> Outcome:
     """Run one check now, whatever it needs, and say how it ended."""
     try:
-        check.run(api)
+        _run(check, api)
     except Violation as violation:
         evidence = tuple(exchange.id for exchange in violation.exchanges)
         status, message, hint = "fail", violation.message, ""
@@ -196,6 +197,25 @@ def judged(check: Check, api: Api) -> Outcome:
         requests=api.requests,
         tokens=api.tokens,
     )
+
+
+def _run(check: Check, api: Api) -> None:
+    """Run the check; after a dangerous one the endpoint is to answer as before, whatever the check itself found."""
+    if check.cost < DANGEROUS:
+        check.run(api)
+        return
+    try:
+        check.run(api)
+    except Violation as violation:
+        trouble = lasting_trouble(api)
+        if trouble is None:
+            raise
+        message = f"{violation.message}; and afterwards the endpoint no longer answers as before: {trouble.message}"
+        raise Violation(message, *violation.exchanges, *trouble.exchanges) from None
+    trouble = lasting_trouble(api)
+    if trouble is not None:
+        message = f"after this check's requests the endpoint no longer answers as before: {trouble.message}"
+        raise Violation(message, *trouble.exchanges)
 
 
 def seed_of(seed: int, check_id: str) -> int:

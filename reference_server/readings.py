@@ -5,6 +5,7 @@ Law: each is a change of what is asked or answered; where it does not apply, not
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -104,6 +105,40 @@ def any_content_type(ask: Ask) -> Ask:
 def trailing_comma(ask: Ask) -> Ask:
     """JSON with a comma too many, as the page's own example has it."""
     return replace(ask, raw=_TRAILING_COMMA.sub(b"", ask.raw)) if ask.raw and not ask.body else ask
+
+
+def lenient_json(ask: Ask) -> Ask:
+    """The first value of what came, behind a byte order mark or not, with other bytes replaced and no NaN."""
+    text = ask.raw.decode("utf-8", "replace").removeprefix("\ufeff")
+    try:
+        value, _ = json.JSONDecoder(parse_constant=lambda _: None).raw_decode(text)
+    except (ValueError, RecursionError):
+        return ask
+    return replace(ask, raw=json.dumps(value).encode()) if isinstance(value, dict) else ask
+
+
+def first_of_a_key(ask: Ask) -> Ask:
+    """Of a repeated key the first value."""
+
+    def firsts(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        return dict(reversed(pairs))
+
+    try:
+        value = json.loads(ask.raw, object_pairs_hook=firsts)
+    except (ValueError, RecursionError):
+        return ask
+    return replace(ask, raw=json.dumps(value).encode())
+
+
+def key_in_its_own_header(ask: Ask) -> Ask:
+    """The key in `api-key`, as other services of the vendor take it."""
+    key = ask.header("api-key")
+    return ask.with_header("authorization", f"Bearer {key}") if key else ask
+
+
+def without_challenge(answer: Answer) -> Answer:
+    """A 401 that names no scheme."""
+    return answer.with_header("www-authenticate", None) if answer.status == 401 else answer
 
 
 def messages_as_text(ask: Ask) -> Ask:

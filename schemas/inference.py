@@ -10,6 +10,7 @@ from schemas.azure_llama import CONTRACT as PAGE
 from schemas.derive import Own, Says, Source, derived_contract, sentence
 from schemas.model import Erratum, Param, Reading, Requirement, Route
 from schemas.page import FOR_NUMBERS, NULL
+from schemas.practice_errors import NAMES
 
 NAME = "Azure AI Model Inference API reference (Microsoft Learn, 2024)"
 API_VERSION = "2024-05-01-preview"
@@ -217,6 +218,20 @@ def _closed(route: Route) -> Requirement:
     return sentence(route, "head.extra_parameters", quote, NAME, level="MUST")
 
 
+def _extra_parameters(route: Route) -> tuple[Requirement, ...]:
+    """What the header `extra-parameters` makes of parameters that the API does not know."""
+    dropped = "Alternatively, you can set `extra-parameters: drop` to drop any unknown parameter in the request."
+    passed = (
+        "By setting a header `extra-parameters: pass-through`, the API will attempt to pass any unknown parameter "
+        "directly to the underlying model"
+    )
+    return (
+        sentence(route, "head.extra_parameters.drop", dropped, NAME, level="MUST"),
+        # The model may refuse what is passed on to it, so nothing but a crash is wrong.
+        sentence(route, "head.extra_parameters.pass_through", passed, NAME, level="SHOULD"),
+    )
+
+
 _SOURCE = Source(name=NAME, rows={**_REQUEST, **_PROSE, **_RESPONSE})
 
 _OWN = Own(
@@ -232,6 +247,8 @@ _OWN = Own(
             level="MUST",
             untestable=limits.SPENDS_THE_QUOTA,
         ),
+        *_extra_parameters("completions"),
+        *_extra_parameters("chat"),
         sentence("chat", "request.tools", "Returns a 422 error if the tool is not supported by the model.", NAME),
     ),
     errata=(
@@ -295,6 +312,7 @@ CONTRACT = derived_contract(
         "erratum.other-methods",
         "erratum.completions-model",
         "erratum.chunk-object",
+        *NAMES,
     ),
     requests_per_minute=limits.REQUESTS_PER_MINUTE,
     tokens_per_minute=limits.TOKENS_PER_MINUTE,

@@ -14,6 +14,7 @@ from schemas.azure_llama import CONTRACT as PAGE
 from schemas.derive import Own, Says, Source, derived_contract, sentence
 from schemas.model import Erratum, Param, Reading, Route, Rule
 from schemas.page import FOR_BOOLEANS, FOR_NUMBERS, NULL
+from schemas.practice_errors import NAMES
 
 NAME = "OpenAI API reference"
 CHAT_REASONS = ("stop", "length", "content_filter", "tool_calls", "function_call")
@@ -258,6 +259,7 @@ _ERRATA = (
     "erratum.offset-origin",
     "erratum.nul-character",
     "erratum.other-methods",
+    *NAMES,
 )
 
 _OWN = Own(

@@ -6,6 +6,7 @@ import re
 
 from conformance.api import Api
 from conformance.check import Skip, Violation, check, expect
+from conformance.checks.upsets import upset
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange, NotJson
 
@@ -65,13 +66,24 @@ def refuses_everything(answer: Answer) -> Answer:
     return answer.with_error(400) if answer.succeeded else answer
 
 
+def other_methods(api: Api) -> dict[str, Exchange]:
+    """What the other methods get on the route, each asked once in a run."""
+    # OpenAI itself lists stored completions on GET, so a compatible server may as well.
+    methods = ("PUT", "DELETE") if api.contract.name == "openai" else ("GET", "PUT", "DELETE")
+    return {method: _by(api, method) for method in methods}
+
+
+def _by(api: Api, method: str) -> Exchange:
+    def make(view: Api) -> Exchange:
+        return view.send(view.body() if method == "PUT" else b"", method=method)
+
+    return api.shared(f"method.{method}", make)
+
+
 @check("method", cites=[".head.method"], needs=[".answers"], settles=["erratum.other-methods"])
 def other_methods_are_refused(api: Api) -> None:
     """Methods other than POST are refused."""
-    # OpenAI itself lists stored completions on GET, so a compatible server may as well.
-    methods = ("PUT", "DELETE") if api.contract.name == "openai" else ("GET", "PUT", "DELETE")
-    for method in methods:
-        exchange = api.send(api.body() if method == "PUT" else b"", method=method)
+    for method, exchange in other_methods(api).items():
         status = exchange.status or 0
         expect(status in (400, 404, 405, 501), f"{method} got status {status}, not 405", exchange)
         if status in (404, 405):
@@ -90,11 +102,36 @@ def crashes_on_other_methods(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.ask.method == "PUT" else answer
 
 
+@check("method.allow", cites=[".error.allow"], needs=[".answers"])
+def the_right_method_is_named(api: Api) -> None:
+    """A 405 names POST in `Allow`."""
+    refused = [exchange for exchange in other_methods(api).values() if exchange.status == 405]
+    if not refused:
+        raise Skip("no method got 405, so there is no `Allow` to look at")
+    for exchange in refused:
+        allowed = exchange.header("allow")
+        expect(allowed is not None, f"a 405 to {exchange.sent.method} has no `Allow`", exchange)
+        named = [name.strip().upper() for name in (allowed or "").split(",")]
+        expect("POST" in named, f"`Allow` of a 405 is {allowed!r}, without POST", exchange)
+
+
+@the_right_method_is_named.mutant
+def hides_the_right_method(answer: Answer) -> Answer:
+    """Answers 405 without `Allow`."""
+    return answer.with_header("allow", None)
+
+
+@the_right_method_is_named.mutant
+def allows_the_refused_method(answer: Answer) -> Answer:
+    """Names the refused method in `Allow`."""
+    return answer.with_header("allow", answer.ask.method) if answer.status == 405 else answer
+
+
 @check("json.malformed", cites=[".head.payload"], needs=[".answers"])
 def malformed_json_is_refused(api: Api) -> None:
     """A body that is not JSON is refused."""
-    for body in NOT_JSON:
-        expect_refused(api.send(body), f"the body {body.decode()!r}")
+    for exchange in upset(api, "malformed", NOT_JSON).answered:
+        expect_refused(exchange, f"the body {exchange.sent.body.decode()!r}")
 
 
 @malformed_json_is_refused.mutant
@@ -118,8 +155,8 @@ def accepts_an_empty_body(answer: Answer) -> Answer:
 @check("json.not-an-object", cites=[".head.payload"], needs=[".answers"])
 def other_json_is_refused(api: Api) -> None:
     """JSON that is not an object is refused."""
-    for body in NOT_OBJECTS:
-        expect_refused(api.send(body), f"the JSON {body!r}")
+    for exchange in upset(api, "not-an-object", NOT_OBJECTS).answered:
+        expect_refused(exchange, f"the JSON {exchange.sent.body.decode()}")
 
 
 @other_json_is_refused.mutant

@@ -6,6 +6,7 @@ from conformance.api import Api
 from conformance.check import check, expect
 from conformance.checks.basics import REFUSED, expect_refused
 from conformance.wire.answer import Answer, Ask
+from conformance.wire.exchange import Exchange
 
 # No model has such a context, so prompt and `max_tokens` together cannot fit.
 BEYOND_ANY_CONTEXT = 100_000_000
@@ -63,12 +64,18 @@ def stops_early(ask: Ask) -> Ask:
     return ask.with_body(max_tokens=max(1, allowed // 2)) if isinstance(allowed, int) else ask
 
 
+def beyond_the_context(api: Api) -> Exchange:
+    """What more tokens than any context has get; asked once in a run."""
+    # If the endpoint generates after all, a stop at nearly any character keeps it short.
+    return api.shared(
+        "beyond-context", lambda view: view.send(view.body(max_tokens=BEYOND_ANY_CONTEXT, stop=[" ", "e", "a", "\n"]))
+    )
+
+
 @check("length.context", cites=[".request.max_tokens.context"], needs=[".answers"], cost=5)
 def the_context_length_is_kept(api: Api) -> None:
     """A request that cannot fit the context length is refused."""
-    # If the endpoint generates after all, a stop at nearly any character keeps it short.
-    exchange = api.send(api.body(max_tokens=BEYOND_ANY_CONTEXT, stop=[" ", "e", "a", "\n"]))
-    expect_refused(exchange, f"`max_tokens` {BEYOND_ANY_CONTEXT:,}", 413)
+    expect_refused(beyond_the_context(api), f"`max_tokens` {BEYOND_ANY_CONTEXT:,}", 413)
 
 
 @the_context_length_is_kept.deaf_mutant

@@ -1,6 +1,7 @@
 """Values that break a schema in exactly one place, each naming the keyword that it breaks.
 
 Law: a broken value is refused under every reading: all its faults are one keyword's, and no `x-unjudged` covers them.
+A value of a wrong type is not in the enumeration beside that type either, which is no fault more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ KINDS: Mapping[str, str] = {
     "additionalProperties": "extra", "patternProperties": "extra", "minProperties": "too-few",
     "maxProperties": "too-many", "dependentRequired": "missing",
 }  # fmt: skip
+# What a value of a wrong type breaks as well.
+LISTS = ("enum", "const")
 MOST_COMBINATIONS = 150
 PER_RULE = 3
 
@@ -88,14 +91,14 @@ def broken(schema: Schema, *, base: Json = ..., caps: Caps | None = None, edges:
 
 
 def broken_strategy(
-    schema: Schema, caps: Caps | None = None, *, document: Document | None = None
+    schema: Schema, caps: Caps | None = None, *, document: Document | None = None, ways: list[Broken] | None = None
 ) -> st.SearchStrategy[Broken]:
-    """Broken values in random company: the ways of `broken`, each within a random valid body.
+    """Broken values in random company: the ways of `broken`, or those given, each within a random valid body.
 
     Raises `Unsatisfiable` when the schema has no valid value, or none that breaks it.
     """
     document = document or Document(schema)
-    ways = broken(schema, edges=Edges(document, caps or Caps()))
+    ways = broken(schema, edges=Edges(document, caps or Caps())) if ways is None else ways
     if not ways:
         raise Unsatisfiable("nothing breaks the schema, so there is nothing broken to send")
     if not all(isinstance(way.value, dict) and way.path for way in ways):
@@ -126,9 +129,13 @@ def verified(document: Document, candidate: Candidate) -> Broken | None:
 def _named(candidate: Candidate, faults: list[Fault]) -> Broken | None:
     if not faults or any(fault.unjudged for fault in faults):
         return None
-    if len({(fault.keyword, fault.requirement, fault.pointer) for fault in faults}) != 1:
+    told = [fault for fault in faults if fault.keyword not in LISTS] or faults
+    if len({(fault.keyword, fault.requirement, fault.pointer) for fault in told}) != 1:
         return None
-    fault = faults[0]
+    fault = told[0]
+    same = all((one.requirement, one.pointer) == (fault.requirement, fault.pointer) for one in faults)
+    if len(told) != len(faults) and not (fault.keyword == "type" and same):
+        return None
     kind = candidate.kind if candidate.kind in ("items", "rule") else KINDS.get(fault.keyword, candidate.kind)
     return Broken(
         candidate.value, fault.keyword, fault.pointer, fault.requirement, kind, candidate.path, candidate.culprit

@@ -32,14 +32,15 @@ LONGEST = 20_000
 
 def culprits(plain: Plain, base: Json) -> Iterator[tuple[str, Json]]:
     """Values meant to break one of the schema's own keywords, with the word for what is wrong."""
+    kinds = plain.kinds()
     if plain.enum is not None:
         word = "const" if len(plain.enum) == 1 else "enum"
         yield from ((word, value) for value in _unlike(plain.enum))
-        return
-    kinds = plain.kinds()
     if plain.types is not None:
         for kind in [kind for kind in kinds if kind != "null"] or ["null"]:
             yield from (("type", value) for value in WRONG[kind] if not _could_be(value, plain.types | _single(plain)))
+    if plain.enum is not None:
+        return
     if "integer" in kinds and "number" not in kinds:
         low, high = numbers.span(plain, None)
         yield "type", math.floor(low) + 0.5 if math.floor(low) + 0.5 >= low else math.ceil(high) - 0.5

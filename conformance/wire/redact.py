@@ -15,6 +15,10 @@ from urllib.parse import quote
 PLACEHOLDER = "$SEATRIAL_API_KEY"
 REDACTED = "[redacted]"
 SHORTEST_KEY = 4
+# Our own checks send the key without its last character; what repeats that shows all but one of them. A part of a
+# shorter key is too likely to be a word.
+CUT = "$SEATRIAL_CUT_KEY"
+SHORTEST_CUT = 9
 
 # What our own checks send to see it refused: public, and a log that hid them could not be read or replayed.
 WRONG_KEY = "seatrial-wrong-key"
@@ -73,6 +77,8 @@ _SHORTEST_PIECE = 8
 class Redactor:
     """Replaces each key by `$SEATRIAL_API_KEY`, in text, bytes, headers and records; without keys, in headers only.
 
+    All of a key but its last character is replaced too, by `$SEATRIAL_CUT_KEY`.
+
     Raises `ValueError` for a key of fewer than 4 characters: replacing it everywhere would leave nothing to read, and
     not replacing it would show it.
     """
@@ -81,17 +87,19 @@ class Redactor:
         known = sorted(set(keys), key=len, reverse=True)
         if any(len(key) < SHORTEST_KEY for key in known):
             raise ValueError(f"a key of fewer than {SHORTEST_KEY} characters cannot be kept out of a log")
-        source = "|".join(pattern for key in known for pattern in (*_encoded(key), _spelled(key)))
+        source = "|".join(
+            pattern for number, key in enumerate(known) for pattern in (*_encoded(key), _spelled(key, f"cut{number}"))
+        )
         self._text = re.compile(source) if source else None
         self._bytes = re.compile(source.encode("utf-8")) if source else None
 
     def text(self, text: str) -> str:
         """The text with every spelling of a key replaced."""
-        return text if self._text is None else self._text.sub(lambda _: PLACEHOLDER, text)
+        return text if self._text is None else self._text.sub(_placeholder, text)
 
     def raw(self, data: bytes) -> bytes:
         """The bytes with every spelling of a key replaced; keys are looked for in UTF-8."""
-        return data if self._bytes is None else self._bytes.sub(lambda _: PLACEHOLDER.encode(), data)
+        return data if self._bytes is None else self._bytes.sub(lambda found: _placeholder(found).encode(), data)
 
     def header(self, name: str, value: str) -> str:
         """The value of a header as it may be shown: `[redacted]` when the name is secret and the value not harmless."""
@@ -141,14 +149,14 @@ class Redactor:
 
     def _moved(self, arrivals: list[Any], body: bytes) -> list[Any]:
         """The arrivals with each offset where it is once the body has been redacted."""
-        spans = [] if self._bytes is None else [match.span() for match in self._bytes.finditer(body)]
-        if not spans:
+        found = [] if self._bytes is None else list(self._bytes.finditer(body))
+        if not found:
             return [list(pair) for pair in arrivals]
-        width = len(PLACEHOLDER)
+        spans = [(*match.span(), len(_placeholder(match))) for match in found]
         moved = []
         for ns, offset in arrivals:
             at = offset
-            for start, end in spans:
+            for start, end, width in spans:
                 if offset >= end:
                     at += width - (end - start)
                 elif offset > start:
@@ -166,9 +174,20 @@ def _body(response: Mapping[str, Any]) -> bytes:
     return str(response.get("text", "")).encode("utf-8")
 
 
-def _spelled(key: str) -> str:
-    """A pattern for the key with each character plain, JSON-escaped or percent-encoded, in any mixture."""
-    return "".join(f"(?:{'|'.join(_spellings(character))})" for character in key)
+def _placeholder(found: re.Match[Any]) -> str:
+    """What stands for a key, or for all of it but its last character."""
+    return CUT if (found.lastgroup or "").startswith("cut") else PLACEHOLDER
+
+
+def _spelled(key: str, cut: str) -> str:
+    """A pattern for the key with each character plain, JSON-escaped or percent-encoded, in any mixture.
+
+    The group `cut` takes part where the last character is not there, or is another one.
+    """
+    spelled = [f"(?:{'|'.join(_spellings(character))})" for character in key]
+    if len(key) < SHORTEST_CUT:
+        return "".join(spelled)
+    return "".join(spelled[:-1]) + f"(?:{spelled[-1]}|(?P<{cut}>))"
 
 
 def _spellings(character: str) -> list[str]:

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.wire.exchange import Exchange, Sent
-from conformance.wire.redact import PLACEHOLDER, REDACTED, WRONG_BASIC, WRONG_KEY, Redactor
+from conformance.wire.redact import (
+    CUT,
+    PLACEHOLDER,
+    REDACTED,
+    SHORTEST_CUT,
+    WRONG_BASIC,
+    WRONG_KEY,
+    Redactor,
+)
 from conformance.wire.sse import read_events
 
 KEY = "s3cr+t/K3y=="
@@ -94,7 +102,7 @@ def test_a_short_key_is_found_only_whole() -> None:
     assert redactor.text("es ts dGVz") == "es ts dGVz"
 
 
-@pytest.mark.parametrize("body", [b"\\" * 200_000, b"%" * 200_000, b"%25" * 70_000, KEY[:-1].encode() * 17_000])
+@pytest.mark.parametrize("body", [b"\\" * 200_000, b"%" * 200_000, b"%25" * 70_000, KEY[:-2].encode() * 19_000])
 def test_a_hostile_body_takes_linear_time(body: bytes) -> None:
     began = time.process_time()
     assert Redactor([KEY, 'quo"ted/k\\ey']).raw(body) == body
@@ -235,3 +243,29 @@ def test_arrivals_still_point_at_the_same_events(key: str, cut: int) -> None:
     ends = [event.end for event in read_events(clean.body)]
     assert [size for ns, size in clean.arrivals[1:]] == ends
     assert 0 <= clean.arrivals[0][1] < ends[0]
+
+
+# -- nearly the key, which our own checks send
+
+
+def test_a_key_without_its_last_character_is_replaced_by_another_word() -> None:
+    redactor = Redactor([KEY])
+    for spelled in (KEY[:-1], quote(KEY[:-1], safe=""), KEY[:-1].replace("/", "\\/")):
+        assert redactor.text(f"a {spelled} b") == f"a {CUT} b"
+        assert redactor.text(f"a {spelled}0 b") == f"a {CUT}0 b"
+    assert redactor.text(f"{KEY} {KEY[:-1]} {KEY[:-2]}") == f"{PLACEHOLDER} {CUT} {KEY[:-2]}"
+    # A header that holds it is not taken for one that holds the key itself.
+    assert redactor.header("Authorization", f"Bearer {KEY[:-1]}") == REDACTED
+
+
+def test_a_part_of_a_short_key_stays() -> None:
+    short = "k" * (SHORTEST_CUT - 1)
+    assert Redactor([short]).text(f"{short} {short[:-1]}") == f"{PLACEHOLDER} {short[:-1]}"
+
+
+def test_arrivals_move_with_nearly_the_key() -> None:
+    body = f"{KEY[:-1]}0;{KEY};end".encode()
+    record = {"type": "exchange", "response": {"text": body.decode()}, "arrivals": [[1, 13], [2, len(body)]]}
+    clean = Redactor([KEY]).record(record)
+    assert clean["response"]["text"] == f"{CUT}0;{PLACEHOLDER};end"
+    assert clean["arrivals"] == [[1, len(CUT) + 2], [2, len(clean["response"]["text"])]]

@@ -69,6 +69,7 @@ def test_a_variation_keeps_the_contract(
 
 
 COMMA = b'{"prompt": "The sea", "max_tokens": 2,}'
+TWICE = b'{"prompt": "The sea", "max_tokens": 1, "max_tokens": 6, "temperature": 0}'
 JSON = {"content-type": "application/json"}
 ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", PATHS["chat"], {"json": CHAT}),
@@ -87,9 +88,12 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", PATHS["completions"], {"json": {}}),
     ("POST", PATHS["completions"], {"content": COMMA, "headers": JSON}),
     ("POST", PATHS["completions"], {"content": b"x", "headers": {"content-type": "text/plain"}}),
+    ("POST", PATHS["completions"], {"content": b"\xef\xbb\xbf" + TWICE, "headers": JSON}),
+    ("POST", PATHS["completions"], {"content": TWICE, "headers": JSON}),
     ("POST", "/completions", {"json": body_of("completions")}),
     ("GET", PATHS["chat"], {}),
     ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "key-of-the-tests"}}),
+    ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "", "api-key": "key-of-the-tests"}}),
 ]
 
 
@@ -100,7 +104,8 @@ def answers(client: httpx.Client) -> list[tuple[int, str, str]]:
         response = client.request(method, path, **given)
         text = re.sub(r'("created": *)\d+', r"\g<1>0", response.text)
         text = re.sub(r'("id": *"(?:\w+-)?)([0-9a-f-]{32,36})"', lambda m: m[1] + re.sub("[0-9a-f]", "0", m[2]), text)
-        told.append((response.status_code, response.headers["content-type"], text))
+        head = response.headers["content-type"] + response.headers.get("www-authenticate", "")
+        told.append((response.status_code, head, text))
     return told
 
 

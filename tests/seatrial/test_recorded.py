@@ -59,7 +59,7 @@ def test_what_a_replay_judges_otherwise_is_listed(seatrial: Command, log: Path) 
 
 def test_an_answer_that_is_not_in_the_log_is_no_judgement(seatrial: Command, log: Path) -> None:
     lines = log.read_text().splitlines(keepends=True)
-    log.write_text("".join(line for line in lines if '"scope":"chat.auth.none"' not in line))
+    log.write_text("".join(line for line in lines if '"scope":"shared:chat.auth.none"' not in line))
     result = seatrial("replay", log)
     assert "chat.auth.none: recorded pass, replayed inconclusive" in result.err
 
