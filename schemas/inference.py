@@ -8,6 +8,8 @@ from schemas import chat, limits
 from schemas.answers import finish_schema
 from schemas.azure_llama import CONTRACT as PAGE
 from schemas.derive import Own, Says, Source, derived_contract, sentence
+from schemas.extras import ERRATA as EXTRAS_ERRATA
+from schemas.extras import extras_rows
 from schemas.model import Erratum, Param, Reading, Requirement, Route
 from schemas.page import FOR_NUMBERS, NULL
 
@@ -217,10 +219,11 @@ def _closed(route: Route) -> Requirement:
     return sentence(route, "head.extra_parameters", quote, NAME, level="MUST")
 
 
+_PATHS: Mapping[Route, str] = {"completions": "/completions", "chat": "/chat/completions"}
 _SOURCE = Source(name=NAME, rows={**_REQUEST, **_PROSE, **_RESPONSE})
 
 _OWN = Own(
-    paths={"completions": "/completions", "chat": "/chat/completions"},
+    paths=_PATHS,
     rows=_own_rows,
     closed=_closed,
     prose=(
@@ -233,6 +236,14 @@ _OWN = Own(
             untestable=limits.SPENDS_THE_QUOTA,
         ),
         sentence("chat", "request.tools", "Returns a 422 error if the tool is not supported by the model.", NAME),
+        sentence(
+            "chat",
+            "request.response_format",
+            "An object specifying the format that the model must output.",
+            NAME,
+        ),
+        *extras_rows("completions", NAME, f"POST /completions?api-version={API_VERSION}"),
+        *extras_rows("chat", NAME, f"POST /chat/completions?api-version={API_VERSION}"),
     ),
     errata=(
         Erratum(
@@ -270,6 +281,7 @@ _OWN = Own(
             ),
             about=("completions.head.extra_parameters", "chat.head.extra_parameters"),
         ),
+        *EXTRAS_ERRATA,
     ),
 )
 
@@ -280,6 +292,7 @@ CONTRACT = derived_contract(
     name="azure-inference",
     title="The Azure AI Model Inference API: the routes without /v1",
     query={"api-version": API_VERSION},
+    refusal=422,
     errata=(
         "erratum.type-coercion",
         "erratum.null-value",

@@ -241,7 +241,51 @@ def _own_rows(route: Route) -> tuple[Param, ...]:
         unjudged=({"type": "integer", "minimum": 6, "maximum": 20}, NULL, *FOR_NUMBERS),
         companions={"logprobs": True},
     )
-    return (penalty, seed, top) if route == "chat" else (penalty, seed)
+    shared = (penalty, seed, *_client_rows(route))
+    return (*shared, top) if route == "chat" else shared
+
+
+def _client_rows(route: Route) -> tuple[Param, ...]:
+    """What clients send along that changes nothing in the text."""
+    options = Param(
+        id=f"{route}.request.stream_options",
+        level="SHOULD",
+        quote="Options for streaming response. Only set this when you set `stream: true`.",
+        source=NAME,
+        name="stream_options",
+        type="object",
+        default="null",
+        schema={"type": "object", "properties": {"include_usage": {"type": "boolean"}}, "required": ["include_usage"]},
+        unjudged=(NULL, {"type": "object"}),
+        companions={"stream": True},
+    )
+    user = Param(
+        id=f"{route}.request.user",
+        level="SHOULD",
+        quote="A unique identifier representing your end-user, which can help OpenAI to monitor and detect abuse.",
+        source=NAME,
+        name="user",
+        type="string",
+        schema={"type": "string", "minLength": 1, "maxLength": 64},
+        # Compatible servers have nobody to monitor, and never look at it.
+        unjudged=({},),
+    )
+    return options, user
+
+
+def _streaming_rule(route: Route) -> Rule:
+    return Rule(
+        id=f"{route}.rule.stream_options",
+        level="MAY",
+        quote="Only set this when you set `stream: true`.",
+        source=NAME,
+        schema={
+            "if": {"required": ["stream_options"]},
+            "then": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
+        },
+        # Servers refuse the options without the stream, or do not look at them.
+        unjudged=({"required": ["stream_options"]},),
+    )
 
 
 _ERRATA = (
@@ -263,6 +307,8 @@ _OWN = Own(
     paths={"completions": "/v1/completions", "chat": "/v1/chat/completions"},
     rows=_own_rows,
     rules=(
+        _streaming_rule("completions"),
+        _streaming_rule("chat"),
         Rule(
             id="chat.rule.top_logprobs",
             level="MAY",
