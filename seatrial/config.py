@@ -125,5 +125,5 @@ def _checked(where: str, key: str, value: Any) -> None:
         least, most = _BOUNDS[key]
         if not least <= value <= most:
             raise UserError(f"{where}: it is a number from {least:g} to {most:,g}, not {value!r}")
-    if key == "contract" and value not in names():
-        raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}")
+    if key == "contract" and value not in (*names(), "auto"):
+        raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}, or auto")

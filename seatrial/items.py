@@ -224,7 +224,7 @@ def prepare(config: pytest.Config) -> None:
     """Make the session's trial out of its options; nothing is sent yet. Raises `pytest.UsageError`."""
     try:
         config.stash[TRIAL] = Trial(config)
-    except UserError as error:
+    except (UserError, CannotJudge) as error:
         raise pytest.UsageError(str(error)) from None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select
 from conformance.check import Check
 from conformance.endpoint import Target, TargetError
+from conformance.recognise import Recognised
 from conformance.runner import with_needs
 from conformance.transport import trusted
 from schemas.contracts import get
@@ -18,6 +19,7 @@ from seatrial.config import TargetConfig, find_target
 from seatrial.errors import UserError
 from seatrial.keys import find_key
 from seatrial.own_schemas import read_schemas
+from seatrial.recognising import AUTO, recognised
 
 DEFAULT_CONTRACT = "azure-llama"
 DEFAULT_TIMEOUT = 30.0
@@ -86,11 +88,14 @@ class Options:
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     shrink: bool = True
+    # How the contract was found, where nobody named one.
+    recognised: Recognised | None = None
 
     def to_record(self) -> dict[str, Any]:
         """What a log keeps of the settings: enough to run the checks again, and of the key whether there was one."""
         return {
             "key": self.key is not None,
+            **({"recognised": self.recognised.line} if self.recognised else {}),
             "model": self.model,
             "rpm": self.rpm,
             "tpm": self.tpm,
@@ -118,10 +123,15 @@ class Plan:
         return [check.id for check in self.checks]
 
 
-def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Callable[[str], None]) -> Options:
-    """Make a run exact; `warn` gets a line for what is odd but allowed. Raises `UserError` for what cannot be run."""
+def resolve(
+    asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Callable[[str], None], sends: bool = True
+) -> Options:
+    """Make a run exact; `warn` gets a line for what is odd but allowed. Raises `UserError` for what cannot be run.
+
+    With the contract `auto` it asks the endpoint, unless `sends` is false; then it may raise `CannotJudge`.
+    """
     named = find_target(asked.target, config=asked.config, folder=folder)
-    contract = contract_of(asked, named)
+    contract = contract_of(asked, named, sends=sends)
     variable, file = (asked.key_env, asked.key_file)
     if variable is None and file is None and not asked.no_key:
         variable, file = named.key_env, named.key_file
@@ -138,14 +148,20 @@ def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Cal
     for note in (target.note, _exposed(target)):
         if note:
             warn(note)
+    model, timeout = asked.model or named.model, float(asked.timeout or named.timeout or DEFAULT_TIMEOUT)
+    found = None
+    if contract is None:
+        found = recognised(target, key=key, model=model, timeout=timeout)
+        contract, model = get(found.contract), found.model or model
+        warn(found.line)
     return Options(
         target=target,
         contract=contract,
         key=key,
-        model=asked.model or named.model,
+        model=model,
         rpm=_limit(asked.rpm, named.rpm, contract.requests_per_minute),
         tpm=_limit(asked.tpm, named.tpm, contract.tokens_per_minute),
-        timeout=float(asked.timeout or named.timeout or DEFAULT_TIMEOUT),
+        timeout=timeout,
         jobs=asked.jobs,
         budget_requests=asked.budget_requests,
         budget_tokens=asked.budget_tokens,
@@ -154,13 +170,19 @@ def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Cal
         schemas=read_schemas(asked.schema, contract),
         only=asked.only,
         shrink=asked.shrink,
+        recognised=found,
     )
 
 
-def contract_of(asked: Asked, named: TargetConfig) -> Contract:
-    """The contract to judge by: the user's word, else the target's, else the default."""
+def contract_of(asked: Asked, named: TargetConfig, *, sends: bool = True) -> Contract | None:
+    """The contract to judge by: the user's word, else the target's, else the default; None for one to find out."""
+    name = asked.contract or named.contract or DEFAULT_CONTRACT
+    if name == AUTO:
+        if not sends:
+            raise UserError("--contract auto asks the endpoint, and a dry run sends nothing; name a contract")
+        return None
     try:
-        return get(asked.contract or named.contract or DEFAULT_CONTRACT)
+        return get(name)
     except ContractError as error:
         raise UserError(str(error)) from None
 

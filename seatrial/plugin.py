@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 _PACKAGE = "conformance"
 # Common words: a project may use them for options of its own, so they are only taken when an endpoint is named.
 _COMMON: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("contract", {"metavar": "NAME", "help": "contract to judge by (default: the target's, else azure-llama)"}),
+    (
+        "contract",
+        {"metavar": "NAME", "help": "contract to judge by, or auto (default: the target's or azure-llama)"},
+    ),
     ("jobs", {"type": int, "help": "requests at a time"}),
     ("budget-requests", {"type": int, "help": "most requests that checks send"}),
     ("budget-tokens", {"type": int, "help": "most tokens that checks may cost"}),

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.api import Settings
 from conformance.budget import Budget, Spent
-from conformance.endpoint import Endpoint
+from conformance.endpoint import Endpoint, cost
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.runner import Runner
@@ -88,6 +88,10 @@ class Session:
 
     def preflight(self) -> tuple[Route, ...]:
         """The routes that answer; raises `CannotJudge` when there is no point in going on."""
+        for exchange in self.options.recognised.exchanges if self.options.recognised else ():
+            self.budget.reserve(0)
+            self.budget.settle(0, cost(exchange) or 0)
+            self._write(exchange.to_record())
         return preflight(self._endpoint, self.options.contract, self._settings)
 
     def run(self) -> Ending:
