@@ -68,6 +68,8 @@ class Settings:
     key: str | None = None
     # What a server that hosts several models has to be told; a body without it is left as the contract says.
     model: str | None = None
+    # What the user says a content filter must act on; none of them is ever ours.
+    filter_prompts: tuple[str, ...] = ()
     # By route: a request schema of the user's own, in place of the contract's.
     request_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

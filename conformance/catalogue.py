@@ -10,6 +10,7 @@ from conformance.check import Check, declared, unique
 from conformance.checks import (
     auth,
     basics,
+    content_filter,
     extra,
     length,
     logprobs,
@@ -29,7 +30,7 @@ from schemas.model import Contract, Requirement
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
 MODULES = (
     basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings,
-    extra,
+    extra, content_filter,
 )  # fmt: skip
 
 

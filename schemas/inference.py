@@ -135,6 +135,10 @@ _PROSE: Mapping[str, Says | str] = {
     "chat.stream.events": f"T{_SSE}",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
+    **dict.fromkeys(
+        ("content_filter.acts", "content_filter.protects", "content_filter.passes"),
+        "`content_filter` if content was omitted due to a flag from our content filters",
+    ),
     "chat.stream.delta": "If set, partial message deltas will be sent.",
 }
 
@@ -307,6 +311,7 @@ CONTRACT = derived_contract(
         "erratum.other-methods",
         "erratum.completions-model",
         "erratum.chunk-object",
+        "erratum.content_filter-shape",
     ),
     requests_per_minute=limits.REQUESTS_PER_MINUTE,
     tokens_per_minute=limits.TOKENS_PER_MINUTE,

@@ -250,6 +250,7 @@ def _options(config: pytest.Config, warn: Callable[[str], None]) -> Options:
         no_key=bool(config.getoption("seatrial_no_key")),
         shrink=not config.getoption("seatrial_no_shrink"),
         schema=tuple(config.getoption("seatrial_schema") or ()),
+        filter_prompt=tuple(config.getoption("seatrial_filter_prompt") or ()),
         **{name: value for name, value in given.items() if value is not None},
     )
     return resolve(asked, environ=os.environ, folder=config.invocation_params.dir, warn=warn)

@@ -15,7 +15,7 @@ from conformance.runner import with_needs
 from conformance.transport import trusted
 from schemas.contracts import get
 from schemas.model import Contract, ContractError, Requirement
-from seatrial.config import TargetConfig, find_target
+from seatrial.config import TargetConfig, check_filter_prompts, find_target
 from seatrial.errors import UserError
 from seatrial.keys import find_key
 from seatrial.own_schemas import read_schemas
@@ -47,6 +47,7 @@ class Asked:
     budget_tokens: int = 80_000
     seed: int = 0
     examples: int = 5
+    filter_prompt: tuple[str, ...] = ()
     schema: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     shrink: bool = True
@@ -65,6 +66,7 @@ class Asked:
         for name, value, least, most in bounds:
             if value is not None and not least <= value <= most:
                 raise UserError(f"{name} is a number from {least:g} to {most:,g}, not {value:g}")
+        check_filter_prompts("--filter-prompt", self.filter_prompt)
         if self.model is not None and not self.model.strip():
             raise UserError("--model is empty; leave it out for an endpoint that serves one model")
 
@@ -88,6 +90,7 @@ class Options:
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     shrink: bool = True
+    filter_prompts: tuple[str, ...] = ()
     # How the contract was found, where nobody named one.
     recognised: Recognised | None = None
 
@@ -97,6 +100,7 @@ class Options:
             "key": self.key is not None,
             **({"recognised": self.recognised.line} if self.recognised else {}),
             "model": self.model,
+            **({"filter_prompts": list(self.filter_prompts)} if self.filter_prompts else {}),
             "rpm": self.rpm,
             "tpm": self.tpm,
             "timeout": self.timeout,
@@ -170,6 +174,7 @@ def resolve(
         schemas=read_schemas(asked.schema, contract),
         only=asked.only,
         shrink=asked.shrink,
+        filter_prompts=asked.filter_prompt or named.filter_prompts,
         recognised=found,
     )
 

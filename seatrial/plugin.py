@@ -27,6 +27,7 @@ _COMMON: tuple[tuple[str, dict[str, Any]], ...] = (
     ("budget-tokens", {"type": int, "help": "most tokens that checks may cost"}),
     ("examples", {"type": int, "help": "random requests for each property"}),
     ("schema", {"action": "append", "metavar": "[ROUTE=]FILE", "help": "JSON Schema of requests (repeatable)"}),
+    ("filter-prompt", {"action": "append", "help": "prompt that the content filter must act on (repeatable)"}),
     ("config", {"metavar": "FILE", "help": "where targets have names (default: ./seatrial.toml)"}),
     ("key-env", {"metavar": "NAME", "help": "variable that has the key (default: SEATRIAL_API_KEY)"}),
     ("key-file", {"metavar": "FILE", "help": "file that has the key and nothing else"}),

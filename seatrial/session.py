@@ -153,6 +153,7 @@ def settings_of(options: Options) -> Settings:
         request_timeout=options.timeout,
         key=options.key,
         model=options.model,
+        filter_prompts=options.filter_prompts,
         request_schemas=dict(options.schemas),
     )
 

@@ -80,6 +80,12 @@ _CHECKING = (
     click.option(
         "--only", multiple=True, metavar="PATTERN", help="Only checks with such an id, or of an area. Repeatable."
     ),
+    click.option(
+        "--filter-prompt",
+        multiple=True,
+        metavar="TEXT",
+        help="Prompt that the content filter must act on. Repeatable.",
+    ),
     click.option("--rpm", type=int, help="Requests per minute, 0 for no limit. [default: the contract's limit]"),
     click.option("--tpm", type=int, help="Tokens per minute, 0 for no limit. [default: the contract's limit]"),
     click.option("--timeout", type=float, help="Seconds for one request. [default: 30]"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reference_server.content_filter import TRIGGERS
 from seatrial.cli.course import carry_out
 from seatrial.cli.options import (
     Output,
@@ -47,6 +48,7 @@ def command(target: str | None, embedded: bool, **given: Any) -> int:
             raise UserError(f"--{name.replace('_', '-')} is for a TARGET; the embedded server gets a key of its own")
     for name in ("rpm", "tpm"):
         given[name] = given[name] or 0
+    given["filter_prompt"] = given["filter_prompt"] or TRIGGERS
     key = secrets.token_hex(16)
     # The server's process must not outlive an interrupt that comes before the run has begun or after it has ended.
     with interruptible(), embedded_server(key, contract=_served(given), seed=given["seed"]) as url:

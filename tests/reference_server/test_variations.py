@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from conformance.wire.sse import read_events
+from reference_server.content_filter import IN_OUTPUT, IN_PROMPT
 from reference_server.serve import StandinApp
 from reference_server.variations import VARIATIONS
 from schemas import emit
@@ -87,6 +88,8 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", PATHS["completions"], {"json": {}}),
     ("POST", PATHS["completions"], {"content": COMMA, "headers": JSON}),
     ("POST", PATHS["completions"], {"content": b"x", "headers": {"content-type": "text/plain"}}),
+    ("POST", PATHS["completions"], {"json": body_of("completions", prompt=IN_PROMPT)}),
+    ("POST", PATHS["completions"], {"json": body_of("completions", prompt=IN_OUTPUT)}),
     ("POST", "/completions", {"json": body_of("completions")}),
     ("GET", PATHS["chat"], {}),
     ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "key-of-the-tests"}}),
