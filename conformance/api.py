@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from conformance.check import Inconclusive, Skip, Violation
-from conformance.courier import Courier
+from conformance.courier import Courier, Witness
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
 from schemas import emit
 from schemas.model import Contract, Operation, Route
@@ -241,6 +241,10 @@ class Api:
                 self.tokens += view.tokens
 
         return self._shared.get(scope, once)
+
+    def throttled(self) -> tuple[Exchange, ...]:
+        """The 429s that the run has met until now, whichever check met them."""
+        return tuple(self._courier.throttled) if isinstance(self._courier, Witness) else ()
 
     def reading(self, erratum_id: str, name: str, *evidence: Exchange) -> None:
         """Record how the endpoint reads a contradiction of the page; `Violation` for a reading that does not pass."""

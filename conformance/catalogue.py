@@ -13,10 +13,12 @@ from conformance.checks import (
     content_filter,
     extra,
     length,
+    limits,
     logprobs,
     readings,
     sampling,
     selection,
+    service,
     stopping,
     streaming,
     usage,
@@ -30,7 +32,7 @@ from schemas.model import Contract, Requirement
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
 MODULES = (
     basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings,
-    extra, content_filter,
+    extra, content_filter, service, limits,
 )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import re
 from typing import Any
 
 from reference_server import asgi
+from reference_server.description import PATHS as DESCRIBED
+from reference_server.description import description
 from reference_server.extras import sort_extras
 from reference_server.limits import DEFAULT, UNLIMITED, Charge, Limiter, Limits, Refusal
 from reference_server.validation import Fault, Judge, Pair
@@ -63,6 +65,7 @@ class ContractLayer:
         self._model = model
         self._operations = {operation.path: operation for operation in contract.operations}
         voluntary = frozenset(row.id for row in contract.rows() if row.level == "MAY")
+        self._aside_documents = dict.fromkeys(DESCRIBED, description(contract))
         self._schemas = {one.path: emit.schema(contract, one.route, "request") for one in contract.operations}
         self._judges = {path: Judge(schema, voluntary=voluntary) for path, schema in self._schemas.items()}
 
@@ -116,6 +119,7 @@ class ContractLayer:
         """The paths beside the contract."""
         listed = {"id": self._model, "object": "model", "created": 0, "owned_by": "seatrial"}
         known: dict[str, Any] = {
+            **self._aside_documents,
             "/health": {"status": "ok"},
             "/info": {"model_name": self._model, "model_type": "chat-completions", "model_provider_name": "seatrial"},
             MODELS_PATH: {"object": "list", "data": [listed]},

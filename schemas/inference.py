@@ -136,6 +136,10 @@ _PROSE: Mapping[str, Says | str] = {
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
     **dict.fromkeys(
+        ("service.document", "service.parameters", "service.routes"),
+        'wget -d --header="Authorization: Bearer <TOKEN>" <ENDPOINT_URI>/swagger.json',
+    ),
+    **dict.fromkeys(
         ("content_filter.acts", "content_filter.protects", "content_filter.passes"),
         "`content_filter` if content was omitted due to a flag from our content filters",
     ),

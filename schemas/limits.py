@@ -47,4 +47,18 @@ ROWS = (
         line=_FILTER_LINE,
     ),
     REFUSED_PROMPT,
+    Requirement(
+        id="limits.answer",
+        level="SHOULD",
+        quote="The response representations SHOULD include details explaining the condition, and MAY include a "
+        "Retry-After header indicating how long to wait before making a new request.",
+        source="RFC 6585, section 4",
+    ),
+    Requirement(
+        id="limits.retry_after",
+        level="SHOULD",
+        quote="The Retry-After field value can be either an HTTP-date or a number of seconds to delay after receiving "
+        "the response.",
+        source="RFC 9110, section 10.2.3",
+    ),
 )

@@ -205,7 +205,7 @@ _RESPONSE: Mapping[str, Says | str] = {
     "response.usage.total_tokens": "Total number of tokens used in the request (prompt + completion).",
 }
 
-_SOURCE = Source(name=NAME, rows={**_REQUEST, **_PROSE, **_RESPONSE})
+_SOURCE = Source(name=NAME, rows={**_REQUEST, **_PROSE, **_RESPONSE}, foreign=frozenset({"service.info"}))
 
 
 def _own_rows(route: Route) -> tuple[Param, ...]:

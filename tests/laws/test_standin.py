@@ -17,6 +17,7 @@ from reference_server.variations import VARIATIONS
 from reports.model import Outcome
 from schemas.contracts import get, names
 from tests.laws.bench import KEY, bench
+from tests.laws.test_mutants import LOOK_BACK
 
 SEEDS = range(20)
 OTHER_TASK = b'{"error":{"code":"Bad Request","message":"task_type text-generation is not available with this API."}}'
@@ -31,9 +32,10 @@ def test_the_standin_passes_under_every_seed(seed: int) -> None:
     with bench(seed=seed) as server:
         outcomes = server.run(seed)
     assert not_passed(outcomes) == {}
-    # A skip is no alarm, but a check that is skipped on the stand-in sees nothing there.
+    # A skip is no alarm, but a check that is skipped on the stand-in sees nothing there. The exceptions look
+    # at 429s, and a server without limits gives none; tests/conformance/test_limits.py holds them to one with limits.
     skipped = Counter(outcome.check for outcome in outcomes if outcome.status == "skip")
-    assert skipped == {}
+    assert set(skipped) == set(LOOK_BACK)
 
 
 @pytest.mark.parametrize("contract", names())
@@ -76,5 +78,5 @@ def test_an_endpoint_may_serve_one_route_only(status: int, body: bytes) -> None:
         checks = list(checks_of(contract).values())
         outcomes = Runner(checks, endpoint, contract, Settings(key=KEY, filter_prompts=TRIGGERS), jobs=4).run()
     assert not_passed(outcomes) == {}
-    by_route = {(o.route, o.status) for o in outcomes}
+    by_route = {(o.route, o.status) for o in outcomes if o.route is not None}
     assert by_route == {("chat", "pass"), ("completions", "skip")}
