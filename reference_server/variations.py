@@ -126,6 +126,13 @@ _READINGS = _named(
     Variation("lenient", "values that the contract leaves open are accepted", lenient=True),
 )
 
+_SERVICE = _named(
+    Variation("undescribed", "no document on itself and no `/info`", answer=readings.undescribed),
+    Variation(
+        "described-without-v1", "a document on the routes without /v1 only", answer=readings.described_without_v1
+    ),
+)
+
 _FILTERED = _named(
     Variation("filter-flat", "a filtered prompt's error at the top of the body", answer=content_filter.flat),
     Variation("filter-words", "a filtered prompt's error without a code of its own", answer=content_filter.coded),
@@ -134,4 +141,4 @@ _FILTERED = _named(
     Variation("filter-failed-reason", "a failing filter on output, as the reason", answer=content_filter.failed_reason),
 )
 
-VARIATIONS: Mapping[str, Variation] = {**_SHAPES, **_REFUSALS, **_STREAMS, **_READINGS, **_FILTERED}
+VARIATIONS: Mapping[str, Variation] = {**_SHAPES, **_REFUSALS, **_STREAMS, **_READINGS, **_SERVICE, **_FILTERED}

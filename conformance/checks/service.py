@@ -99,7 +99,7 @@ def cuts_its_document(answer: Answer) -> Answer:
     return Answer(answer.ask, 200, answer.headers, answer.body[: len(answer.body) // 2]) if is_one else answer
 
 
-@check("service.parameters", cites=["service.parameters"], needs=["service.document"])
+@check("service.parameters", cites=["service.parameters"], needs=[".answers", "service.document"])
 def the_document_agrees_with_the_rows(api: Api) -> None:
     """The document names the parameters that the rows name, with types and bounds that the rows' values keep."""
     description, exchange = described(api)

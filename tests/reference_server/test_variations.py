@@ -92,6 +92,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", PATHS["completions"], {"json": body_of("completions", prompt=IN_OUTPUT)}),
     ("POST", "/completions", {"json": body_of("completions")}),
     ("GET", PATHS["chat"], {}),
+    ("GET", "/openapi.json", {}),
     ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "key-of-the-tests"}}),
 ]
 
