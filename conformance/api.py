@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from conformance.budget import upper_bound
 from conformance.check import Inconclusive, Skip, Unsupported, Violation
-from conformance.courier import Courier
+from conformance.courier import Courier, Witness
 from conformance.lanes import Lanes
 from conformance.strategies.bodies import fitting, without
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
@@ -71,6 +71,8 @@ class Settings:
     key: str | None = None
     # What a server that hosts several models has to be told; a body without it is left as the contract says.
     model: str | None = None
+    # What the user says a content filter must act on; none of them is ever ours.
+    filter_prompts: tuple[str, ...] = ()
     # By route: a request schema of the user's own, in place of the contract's.
     request_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     # By route and parameter: the documented options that the endpoint was found to refuse in every form.
@@ -283,6 +285,10 @@ class Api:
                 self.tokens += view.tokens
 
         return self._shared.get(scope, once)
+
+    def throttled(self) -> tuple[Exchange, ...]:
+        """The 429s that the run has met until now, whichever check met them."""
+        return tuple(self._courier.throttled) if isinstance(self._courier, Witness) else ()
 
     def reading(self, erratum_id: str, name: str, *evidence: Exchange) -> None:
         """Record how the endpoint reads a contradiction of the page; `Violation` for a reading that does not pass."""

@@ -10,17 +10,21 @@ from conformance.check import Check, declared, unique
 from conformance.checks import (
     auth,
     basics,
+    content_filter,
     distribution,
+    extra,
     history,
     isolation,
     length,
     likeliest,
+    limits,
     logprobs,
     malformed,
     readings,
     refusals,
     sampling,
     selection,
+    service,
     stopping,
     streaming,
     text,
@@ -52,6 +56,10 @@ MODULES = (
     history,
     isolation,
     readings,
+    extra,
+    content_filter,
+    service,
+    limits,
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from conformance.wire.exchange import Exchange, Sent
 
@@ -21,3 +22,12 @@ class Courier(Protocol):
         or answered for a reason that is not the contract's: throttled to the end, budget spent, run interrupted.
         """
         ...
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """A courier that remembers which of its requests were throttled."""
+
+    @property
+    def throttled(self) -> Sequence[Exchange]:
+        """The 429s that came, the first of them if there were many."""

@@ -27,6 +27,8 @@ from conformance.wire.redact import SHORTEST_KEY
 from conformance.wire.timing import chunk_of
 
 USER_AGENT = "seatrial"
+# Of the 429s of a run, so many are kept for the checks that look at them.
+MOST_REMEMBERED = 20
 _PASTED = ("/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions", "/v1")
 _STREAM = "text/event-stream"
 
@@ -134,6 +136,7 @@ class Endpoint:
         stop: threading.Event | None = None,
     ) -> None:
         self.target = target
+        self.throttled: list[Exchange] = []
         self._bounds = bounds or Bounds()
         self._pacer = pacer or Pacer()
         self._budget = budget or Budget()
@@ -167,6 +170,8 @@ class Endpoint:
         waited = 0.0
         for attempt in itertools.count(1):
             exchange = self._attempt(sent, scope, ordinal, allowed, tokens)
+            if exchange.status == THROTTLED and len(self.throttled) < MOST_REMEMBERED:
+                self.throttled.append(exchange)
             if exchange.status != THROTTLED or not honour_429:
                 self._log(exchange)
                 return exchange

@@ -45,7 +45,7 @@ def preflight(courier: Courier, contract: Contract, settings: Settings) -> tuple
             continue
         answers.append(exchange)
         if exchange.status in (401, 403):
-            raise _no_access(exchange.status, settings)
+            raise no_access(exchange.status, settings.key)
         if exchange.status not in (404, 405):
             served.append(operation.route)
     if not served:
@@ -57,8 +57,9 @@ def preflight(courier: Courier, contract: Contract, settings: Settings) -> tuple
     return tuple(served)
 
 
-def _no_access(status: int | None, settings: Settings) -> CannotJudge:
-    if settings.key is None:
+def no_access(status: int | None, key: str | None) -> CannotJudge:
+    """What a 401 or 403 to a valid request means for a run with that key."""
+    if key is None:
         return CannotJudge(
             f"the endpoint wants a key (status {status}) and the run has none",
             "set SEATRIAL_API_KEY, or name another variable with --key-env or a file with --key-file",

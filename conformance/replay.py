@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from conformance.check import Inconclusive
+from conformance.endpoint import MOST_REMEMBERED
 from conformance.throttle import THROTTLED
 from conformance.wire.exchange import Exchange, Sent
 from conformance.wire.redact import PLACEHOLDER, Redactor
@@ -28,7 +29,10 @@ class Replay:
         self._redactor = Redactor([PLACEHOLDER])
         self._answers: dict[_Key, Exchange] = {}
         self._asked: set[tuple[str, int]] = set()
+        self.throttled: list[Exchange] = []
         for exchange in exchanges:
+            if exchange.status == THROTTLED and len(self.throttled) < MOST_REMEMBERED:
+                self.throttled.append(exchange)
             if not exchange.superseded:
                 self._answers[self._key(exchange.scope, exchange.ordinal, exchange.sent)] = exchange
                 self._asked.add((exchange.scope, exchange.ordinal))

@@ -12,8 +12,11 @@ import re
 from typing import Any
 
 from reference_server import asgi
+from reference_server.description import PATHS as DESCRIBED
+from reference_server.description import description
+from reference_server.extras import sort_extras
 from reference_server.limits import DEFAULT, UNLIMITED, Charge, Limiter, Limits, Refusal
-from reference_server.validation import Judge, Pair
+from reference_server.validation import Fault, Judge, Pair
 from schemas import emit
 from schemas.model import Contract, Operation
 
@@ -34,7 +37,7 @@ class ContractLayer:
 
     `key` None lets everybody in, and `limits` None lets them ask without end; `forgets` are (requirement id, keyword)
     pairs that are not enforced, beside those that the scope names; `lenient` accepts what the contract leaves open;
-    `refusal` is the status for a body that breaks it.
+    `refusal` is the status for a body that breaks it, None for the contract's own.
     """
 
     def __init__(
@@ -46,10 +49,10 @@ class ContractLayer:
         limits: Limits | None = DEFAULT,
         forgets: frozenset[Pair] = frozenset(),
         lenient: bool = False,
-        refusal: int = 400,
+        refusal: int | None = None,
         model: str = "seatrial-tiny",
     ) -> None:
-        if refusal not in (400, 422):
+        if refusal not in (None, 400, 422):
             raise ValueError(f"refusal is {refusal}; a request that breaks the tables is answered 400 or 422")
         if key == "":
             raise ValueError("the key is empty; give one, or None to ask for none")
@@ -58,14 +61,13 @@ class ContractLayer:
         self._limiter = Limiter(limits or UNLIMITED)
         self._forgets = forgets
         self._lenient = lenient
-        self._refusal = refusal
+        self._refusal = refusal or contract.refusal
         self._model = model
         self._operations = {operation.path: operation for operation in contract.operations}
         voluntary = frozenset(row.id for row in contract.rows() if row.level == "MAY")
-        self._judges = {
-            operation.path: Judge(emit.schema(contract, operation.route, "request"), voluntary=voluntary)
-            for operation in contract.operations
-        }
+        self._aside_documents = dict.fromkeys(DESCRIBED, description(contract))
+        self._schemas = {one.path: emit.schema(contract, one.route, "request") for one in contract.operations}
+        self._judges = {path: Judge(schema, voluntary=voluntary) for path, schema in self._schemas.items()}
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request, or have the inner app answer it."""
@@ -117,6 +119,7 @@ class ContractLayer:
         """The paths beside the contract."""
         listed = {"id": self._model, "object": "model", "created": 0, "owned_by": "seatrial"}
         known: dict[str, Any] = {
+            **self._aside_documents,
             "/health": {"status": "ok"},
             "/info": {"model_name": self._model, "model_type": "chat-completions", "model_provider_name": "seatrial"},
             MODELS_PATH: {"object": "list", "data": [listed]},
@@ -148,28 +151,44 @@ class ContractLayer:
             message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
             await asgi.send_json(send, 400, asgi.error_body(400, message))
             return
-        try:
-            passed, fault = self._judges[operation.path].judge(
-                body,
-                forgets=self._forgets | scope.get(asgi.FORGETS, frozenset()),
-                lenient=self._lenient or scope.get(asgi.LENIENT, False),
-                extras=(asgi.header(scope, "extra-parameters") or "").lower() in ("drop", "pass-through"),
-            )
-            # What was not repaired is passed on as it came.
-            raw = raw if passed is body else json.dumps(passed).encode()
-        except RecursionError:
-            await asgi.send_json(send, 400, asgi.error_body(400, "the body is nested too deeply"))
+        passed = await self._judged(operation, scope, body, send)
+        if passed is None:
             return
-        if fault:
-            await asgi.send_json(
-                send, self._refusal, asgi.error_body(self._refusal, fault.message, fault.param or None)
-            )
-            return
+        # What was not repaired is passed on as it came.
+        raw = raw if passed is body else json.dumps(passed).encode()
         charge = self._limiter.charge(holder, estimate(passed))
         if isinstance(charge, Refusal):
             await self._throttle(charge, holder, send)
             return
         await self._pass_on(operation, scope, raw, charge, receive, send)
+
+    async def _judged(
+        self, operation: Operation, scope: asgi.Scope, body: Any, send: asgi.Send
+    ) -> dict[str, Any] | None:
+        """The body to pass on; None when it was refused."""
+        extras = sort_extras(scope, body, self._schemas[operation.path])
+        if extras.fault:
+            await asgi.send_json(send, 400, asgi.error_body(400, extras.fault))
+            return None
+        try:
+            passed, fault = self._judges[operation.path].judge(
+                extras.body,
+                forgets=self._forgets | scope.get(asgi.FORGETS, frozenset()),
+                lenient=self._lenient or scope.get(asgi.LENIENT, False),
+            )
+            if extras.passed:
+                passed = {**passed, **extras.passed}
+            if passed is not body:
+                # Whether it can be written again shows here and not later.
+                json.dumps(passed)
+        except RecursionError:
+            await asgi.send_json(send, 400, asgi.error_body(400, "the body is nested too deeply"))
+            return None
+        if fault:
+            status, document = refused_body(fault, self._refusal)
+            await asgi.send_json(send, status, document)
+            return None
+        return passed
 
     async def _pass_on(
         self,
@@ -236,6 +255,15 @@ def estimate(body: dict[str, Any]) -> int:
     numbers = {name: body.get(name) for name in ("max_tokens", "n", "best_of")}
     most, n, best_of = (int(value) if isinstance(value, int | float) else None for value in numbers.values())
     return -(-letters // 4) + (16 if most is None else most) * max(n or 1, best_of or 1)
+
+
+def refused_body(fault: Fault, status: int) -> tuple[int, dict[str, Any]]:
+    """The status and the document of a refusal; a parameter that nobody knows is a bad request in any case."""
+    status = 400 if fault.extra else status
+    document = asgi.error_body(status, fault.message, fault.param or None)
+    if status == 422:
+        document["error"]["details"] = [{"loc": ["body", *fault.param.split(".")], "msg": fault.message}]
+    return status, document
 
 
 def _texts(*values: Any) -> list[str]:

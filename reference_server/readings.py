@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.wire.answer import Answer, Ask
+from reference_server.description import PATHS as DESCRIBED
 from schemas.contracts import get
 from schemas.model import ROUTES
 
@@ -150,6 +151,21 @@ def messages_as_text(ask: Ask) -> Ask:
 def short_routes(ask: Ask) -> Ask:
     """The routes without `/v1` too."""
     return replace(ask, path=f"/v1{ask.path}") if ask.route and not ask.path.startswith("/v1/") else ask
+
+
+def undescribed(answer: Answer) -> Answer:
+    """No document on itself, and no `/info`."""
+    path = answer.ask.path.split("?")[0]
+    return answer.with_error(404, "no such route") if path in ("/info", *DESCRIBED) else answer
+
+
+def described_without_v1(answer: Answer) -> Answer:
+    """A document on the other API that the same deployment speaks."""
+
+    def shorten(document: dict[str, Json]) -> None:
+        document["paths"] = {path.replace("/v1/", "/"): item for path, item in document["paths"].items() if "c" in path}
+
+    return answer.edit(shorten) if answer.ask.path in DESCRIBED else answer
 
 
 def uuid_id(document: dict[str, Json]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import uvicorn
 
 from reference_server import asgi
+from reference_server.content_filter import Filtered
 from reference_server.faults import Faulty, Mutant
 from reference_server.layer import ContractLayer
 from reference_server.limits import DEFAULT, Limits
@@ -83,7 +84,7 @@ def standin_app(
     if seed is not None:
         options = replace(options, seed=seed)
     layer = ContractLayer(
-        Standin(options),
+        Filtered(Standin(options)),
         contract=contract,
         key=key,
         limits=limits,

@@ -23,6 +23,10 @@ Pair = tuple[str, str]
 _MOST_ERRORS = 50
 _ROUNDS = 8
 
+_NO_EXTRAS = (
+    "Extra parameters {} are not allowed when extra-parameters is not set or set to be 'error'. Set extra-parameters "
+    "to 'pass-through' to pass to the model."
+)
 _WORDS = {
     "minimum": "must be at least",
     "maximum": "must be at most",
@@ -40,11 +44,12 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a body is refused: the parameter, the requirement that it breaks, and a sentence."""
+    """Why a body is refused: the parameter, the requirement that it breaks, a sentence; `extra` for an unknown one."""
 
     param: str
     requirement: str
     message: str
+    extra: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,10 @@ class Judge:
         *,
         forgets: frozenset[Pair] = frozenset(),
         lenient: bool = False,
-        extras: bool = False,
     ) -> tuple[dict[str, Json], Fault | None]:
         """The body to pass on, and the fault that refuses it if there is one.
 
-        `forgets` are (requirement id, keyword) pairs that are not enforced; `lenient` lets unjudged values pass;
-        `extras` drops unknown parameters where the schema forbids them.
+        `forgets` are (requirement id, keyword) pairs that are not enforced; `lenient` lets unjudged values pass.
         """
         errors = list(islice(self._validator.iter_errors(body), _MOST_ERRORS))
         if not errors and isinstance(body, dict):
@@ -86,7 +89,7 @@ class Judge:
             trail = list(self._trail(error, body))
             if self._voluntary.intersection(owner for owner, _ in _pairs(trail, error)):
                 continue
-            if _excused(error, trail, body, lenient) or (extras and error.validator == "additionalProperties"):
+            if _excused(error, trail, body, lenient):
                 repairs.append((error, True))
             elif self._forgiven(error, trail, forgets, body):
                 repairs.append((error, False))
@@ -228,6 +231,11 @@ def _fault(error: ValidationError, trail: list[Step]) -> Fault:
     param = ".".join(names)
     if error.validator == "required":
         said = "is required"
+    elif error.validator == "additionalProperties" and not param:
+        known = trail[-1].schema.get("properties", {}) if trail else {}
+        extra = sorted(set(trail[-1].value) - set(known)) if trail else []
+        message = _signed(_NO_EXTRAS.format(extra), requirement)
+        return Fault(extra[0] if extra else "", requirement, message, extra=True)
     else:
         limit = json.dumps(error.validator_value)[:120]
         said = f"{_WORDS.get(str(error.validator), f'breaks {error.validator}')} {limit}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.wire.answer import Answer, Ask
-from reference_server import asgi, chunks, readings, relay, shapes
+from reference_server import asgi, chunks, content_filter, readings, relay, shapes
 
 
 @dataclass(frozen=True)
@@ -130,4 +130,19 @@ _READINGS = _named(
     Variation("lenient", "values that the contract leaves open are accepted", lenient=True),
 )
 
-VARIATIONS: Mapping[str, Variation] = {**_SHAPES, **_REFUSALS, **_STREAMS, **_READINGS}
+_SERVICE = _named(
+    Variation("undescribed", "no document on itself and no `/info`", answer=readings.undescribed),
+    Variation(
+        "described-without-v1", "a document on the routes without /v1 only", answer=readings.described_without_v1
+    ),
+)
+
+_FILTERED = _named(
+    Variation("filter-flat", "a filtered prompt's error at the top of the body", answer=content_filter.flat),
+    Variation("filter-words", "a filtered prompt's error without a code of its own", answer=content_filter.coded),
+    Variation("filter-severity", "a filtered prompt's error with severities", answer=content_filter.innermost),
+    Variation("filter-failed", "a failing filter on output, beside an ordinary reason", answer=content_filter.failed),
+    Variation("filter-failed-reason", "a failing filter on output, as the reason", answer=content_filter.failed_reason),
+)
+
+VARIATIONS: Mapping[str, Variation] = {**_SHAPES, **_REFUSALS, **_STREAMS, **_READINGS, **_SERVICE, **_FILTERED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas import chat, completions, limits
+from schemas import chat, completions, limits, service
 from schemas.answers import answer_promises
 from schemas.auth import head_rows, key_rows
 from schemas.errata import PAGE
@@ -35,7 +35,7 @@ CONTRACT = Contract(
     title="Llama as a serverless API in Azure AI Studio: the routes under /v1",
     source=SOURCE,
     operations=(completions.OPERATION, chat.OPERATION),
-    prose=(*_prose(COMPLETIONS), *_prose(CHAT), *limits.ROWS),
+    prose=(*_prose(COMPLETIONS), *_prose(CHAT), *limits.ROWS, *service.ROWS),
     errata=(*PAGE, *PRACTICE, *PRACTICE_ERRORS),
     requests_per_minute=limits.REQUESTS_PER_MINUTE,
     tokens_per_minute=limits.TOKENS_PER_MINUTE,

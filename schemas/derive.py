@@ -35,6 +35,8 @@ class Source:
 
     name: str
     rows: Mapping[str, Says | str]
+    # Rows that rest on neither the page nor a standard, and that this document has nothing to do with.
+    foreign: frozenset[str] = frozenset()
 
     def says(self, requirement_id: str) -> Says | None:
         """What the document says of that row; None when it says nothing."""
@@ -100,7 +102,7 @@ def derived_prose(rows: Iterable[Requirement], source: Source) -> tuple[Requirem
         if says is not None:
             level = says.level or row.level
             kept.append(replace(row, quote=says.quote, line=0, source=source.name, level=level))
-        elif row.source != "page":
+        elif row.source != "page" and row.id not in source.foreign:
             kept.append(row)
     return tuple(kept)
 

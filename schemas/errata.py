@@ -353,10 +353,14 @@ PAGE = (
         id="erratum.content_filter-shape",
         place=31,
         says="Prompts and completions are filtered; the shape of a filtered answer is not given.",
-        practice="A refusal with the code `content_filter`, or an answer whose finish_reason says so.",
-        readings=(Reading(name="silent", text="The page leaves the shape open."),),
+        practice="A refusal with the code `content_filter`, nested in `error` or at the top, or with words only; an "
+        "answer that is filtered has a finish_reason for it.",
+        readings=(
+            Reading(name="nested", text="A filtered prompt gets an `error` with the code `content_filter`."),
+            Reading(name="flat", text="A filtered prompt gets the code `content_filter` at the top of the body."),
+            Reading(name="words", text="A filtered prompt gets words on the filter and no code of its own."),
+        ),
         about=("content_filter.acts",),
-        unobservable="Only harmful content would show it, which this suite does not send.",
     ),
     Erratum(
         id="erratum.error-shape",

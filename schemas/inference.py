@@ -8,6 +8,8 @@ from schemas import chat, limits
 from schemas.answers import finish_schema
 from schemas.azure_llama import CONTRACT as PAGE
 from schemas.derive import Own, Says, Source, derived_contract, sentence
+from schemas.extras import ERRATA as EXTRAS_ERRATA
+from schemas.extras import extras_rows
 from schemas.model import Erratum, Param, Reading, Requirement, Route
 from schemas.page import FOR_NUMBERS, NULL
 from schemas.practice_errors import NAMES
@@ -134,6 +136,14 @@ _PROSE: Mapping[str, Says | str] = {
     "chat.stream.events": f"T{_SSE}",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
+    **dict.fromkeys(
+        ("service.document", "service.parameters", "service.routes"),
+        'wget -d --header="Authorization: Bearer <TOKEN>" <ENDPOINT_URI>/swagger.json',
+    ),
+    **dict.fromkeys(
+        ("content_filter.acts", "content_filter.protects", "content_filter.passes"),
+        "`content_filter` if content was omitted due to a flag from our content filters",
+    ),
     "chat.stream.delta": "If set, partial message deltas will be sent.",
 }
 
@@ -218,24 +228,11 @@ def _closed(route: Route) -> Requirement:
     return sentence(route, "head.extra_parameters", quote, NAME, level="MUST")
 
 
-def _extra_parameters(route: Route) -> tuple[Requirement, ...]:
-    """What the header `extra-parameters` makes of parameters that the API does not know."""
-    dropped = "Alternatively, you can set `extra-parameters: drop` to drop any unknown parameter in the request."
-    passed = (
-        "By setting a header `extra-parameters: pass-through`, the API will attempt to pass any unknown parameter "
-        "directly to the underlying model"
-    )
-    return (
-        sentence(route, "head.extra_parameters.drop", dropped, NAME, level="MUST"),
-        # The model may refuse what is passed on to it, so nothing but a crash is wrong.
-        sentence(route, "head.extra_parameters.pass_through", passed, NAME, level="SHOULD"),
-    )
-
-
+_PATHS: Mapping[Route, str] = {"completions": "/completions", "chat": "/chat/completions"}
 _SOURCE = Source(name=NAME, rows={**_REQUEST, **_PROSE, **_RESPONSE})
 
 _OWN = Own(
-    paths={"completions": "/completions", "chat": "/chat/completions"},
+    paths=_PATHS,
     rows=_own_rows,
     closed=_closed,
     prose=(
@@ -247,9 +244,15 @@ _OWN = Own(
             level="MUST",
             untestable=limits.SPENDS_THE_QUOTA,
         ),
-        *_extra_parameters("completions"),
-        *_extra_parameters("chat"),
         sentence("chat", "request.tools", "Returns a 422 error if the tool is not supported by the model.", NAME),
+        sentence(
+            "chat",
+            "request.response_format",
+            "An object specifying the format that the model must output.",
+            NAME,
+        ),
+        *extras_rows("completions", NAME, f"POST /completions?api-version={API_VERSION}"),
+        *extras_rows("chat", NAME, f"POST /chat/completions?api-version={API_VERSION}"),
     ),
     errata=(
         Erratum(
@@ -287,6 +290,7 @@ _OWN = Own(
             ),
             about=("completions.head.extra_parameters", "chat.head.extra_parameters"),
         ),
+        *EXTRAS_ERRATA,
     ),
 )
 
@@ -297,6 +301,7 @@ CONTRACT = derived_contract(
     name="azure-inference",
     title="The Azure AI Model Inference API: the routes without /v1",
     query={"api-version": API_VERSION},
+    refusal=422,
     errata=(
         "erratum.type-coercion",
         "erratum.null-value",
@@ -313,6 +318,7 @@ CONTRACT = derived_contract(
         "erratum.completions-model",
         "erratum.chunk-object",
         *NAMES,
+        "erratum.content_filter-shape",
     ),
     requests_per_minute=limits.REQUESTS_PER_MINUTE,
     tokens_per_minute=limits.TOKENS_PER_MINUTE,

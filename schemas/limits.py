@@ -14,11 +14,15 @@ SPENDS_THE_QUOTA = (
     "To find a limit is to spend it. No single request shows a quota, so the load profiles measure it and "
     "no check does."
 )
-_HARMFUL = (
-    "Only harmful content would show it, which this suite does not send; the page gives neither a request that is "
-    "filtered nor the answer to one, and a managed deployment may switch the filter off."
-)
+FILTER_SOURCE = "Content filtering for model inference in Azure AI services (Microsoft Learn)"
 
+REFUSED_PROMPT = Requirement(
+    id="content_filter.refusal",
+    level="SHOULD",
+    quote='"error":{"message":"The response was filtered","type":null,"param":"prompt","code":"content_filter",'
+    '"status":400}',
+    source=FILTER_SOURCE,
+)
 ROWS = (
     Requirement(id="limits.requests", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=SPENDS_THE_QUOTA),
     Requirement(id="limits.tokens", level="MUST", quote=_QUOTA, line=_QUOTA_LINE, untestable=SPENDS_THE_QUOTA),
@@ -27,7 +31,6 @@ ROWS = (
         level="MUST",
         quote="Models deployed as a serverless API with pay-as-you-go are protected by Azure AI Content Safety.",
         line=_FILTER_LINE,
-        untestable=_HARMFUL,
     ),
     Requirement(
         id="content_filter.passes",
@@ -35,7 +38,6 @@ ROWS = (
         quote="With Azure AI content safety enabled, both the prompt and completion pass through an ensemble of "
         "classification models aimed at detecting and preventing the output of harmful content.",
         line=_FILTER_LINE,
-        untestable=_HARMFUL,
     ),
     Requirement(
         id="content_filter.acts",
@@ -43,6 +45,20 @@ ROWS = (
         quote="The content filtering system detects and takes action on specific categories of potentially harmful "
         "content in both input prompts and output completions.",
         line=_FILTER_LINE,
-        untestable=_HARMFUL,
+    ),
+    REFUSED_PROMPT,
+    Requirement(
+        id="limits.answer",
+        level="SHOULD",
+        quote="The response representations SHOULD include details explaining the condition, and MAY include a "
+        "Retry-After header indicating how long to wait before making a new request.",
+        source="RFC 6585, section 4",
+    ),
+    Requirement(
+        id="limits.retry_after",
+        level="SHOULD",
+        quote="The Retry-After field value can be either an HTTP-date or a number of seconds to delay after receiving "
+        "the response.",
+        source="RFC 9110, section 10.2.3",
     ),
 )

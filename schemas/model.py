@@ -163,6 +163,8 @@ class Contract:
     errata: tuple[Erratum, ...]
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    # The status of a body that breaks the rows, where the document says one.
+    refusal: int = 400
     requests_per_minute: int = 1_000
     tokens_per_minute: int = 200_000
 

@@ -199,6 +199,5 @@ PRACTICE = (
             Reading(name="silent", text="A 429 has neither."),
         ),
         about=("limits.requests", "limits.tokens"),
-        unobservable="Only a spent quota shows it: the log has the headers of every 429, and no check provokes one.",
     ),
 )

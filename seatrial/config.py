@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,12 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "rpm": int,
     "tpm": int,
     "timeout": (int, float),
+    "filter_prompts": list,
 }
 _BOUNDS: Mapping[str, tuple[float, float]] = {"rpm": (0, 10**9), "tpm": (0, 10**12), "timeout": (0.1, 600)}
-_WORDS = {str: "text in quotes", int: "a whole number"}
+_WORDS = {str: "text in quotes", int: "a whole number", list: "a list of texts in quotes"}
+# Each is asked about three times on each route.
+_MOST_PROMPTS, _LONGEST_PROMPT = 8, 4_000
 # What people write where a key must not stand.
 _SECRETS = frozenset({"key", "api_key", "apikey", "token", "password", "secret"})
 
@@ -48,6 +51,7 @@ class TargetConfig:
     rpm: int | None = None
     tpm: int | None = None
     timeout: float | None = None
+    filter_prompts: tuple[str, ...] = ()
 
 
 def find_target(text: str, *, config: Path | None, folder: Path) -> TargetConfig:
@@ -103,7 +107,19 @@ def _target(path: Path, name: str, table: Any) -> TargetConfig:
         raise UserError(f"{where}.key_file: there is key_env as well; leave one of them")
     # A file's paths are its own, wherever the command is run.
     paths = {key: path.parent / table[key] for key in ("key_file", "ca_file") if key in table}
-    return TargetConfig(name=name, **{**table, **paths})
+    prompts = {"filter_prompts": tuple(table["filter_prompts"])} if "filter_prompts" in table else {}
+    return TargetConfig(name=name, **{**table, **paths, **prompts})
+
+
+def check_filter_prompts(where: str, prompts: Sequence[Any]) -> None:
+    """`UserError` unless these are a few texts of a sensible length."""
+    if len(prompts) > _MOST_PROMPTS:
+        raise UserError(f"{where}: there are {len(prompts)} prompts; give at most {_MOST_PROMPTS}")
+    for text in prompts:
+        if not isinstance(text, str) or not text.strip():
+            raise UserError(f"{where}: a prompt is a text that is not empty")
+        if len(text) > _LONGEST_PROMPT:
+            raise UserError(f"{where}: a prompt has {len(text)} characters; give at most {_LONGEST_PROMPT:,}")
 
 
 def _checked(where: str, key: str, value: Any) -> None:
@@ -119,11 +135,13 @@ def _checked(where: str, key: str, value: Any) -> None:
     if not isinstance(value, kind) or isinstance(value, bool):
         wanted = _WORDS[kind] if isinstance(kind, type) else "a number"
         raise UserError(f"{where}: it is {wanted}, not {value!r}")
+    if isinstance(value, list):
+        check_filter_prompts(where, value)
     if isinstance(value, str) and not value.strip():
         raise UserError(f"{where}: it is empty")
     if isinstance(value, int | float):
         least, most = _BOUNDS[key]
         if not least <= value <= most:
             raise UserError(f"{where}: it is a number from {least:g} to {most:,g}, not {value!r}")
-    if key == "contract" and value not in names():
-        raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}")
+    if key == "contract" and value not in (*names(), "auto"):
+        raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}, or auto")

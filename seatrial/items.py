@@ -225,7 +225,7 @@ def prepare(config: pytest.Config) -> None:
     """Make the session's trial out of its options; nothing is sent yet. Raises `pytest.UsageError`."""
     try:
         config.stash[TRIAL] = Trial(config)
-    except UserError as error:
+    except (UserError, CannotJudge) as error:
         raise pytest.UsageError(str(error)) from None
 
 
@@ -251,6 +251,7 @@ def _options(config: pytest.Config, warn: Callable[[str], None]) -> Options:
         no_key=bool(config.getoption("seatrial_no_key")),
         shrink=not config.getoption("seatrial_no_shrink"),
         schema=tuple(config.getoption("seatrial_schema") or ()),
+        filter_prompt=tuple(config.getoption("seatrial_filter_prompt") or ()),
         **{name: value for name, value in given.items() if value is not None},
     )
     return resolve(asked, environ=os.environ, folder=config.invocation_params.dir, warn=warn)

@@ -10,14 +10,16 @@ from typing import Any
 from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select
 from conformance.check import Check
 from conformance.endpoint import Target, TargetError
+from conformance.recognise import Recognised
 from conformance.runner import with_needs
 from conformance.transport import trusted
 from schemas.contracts import get
 from schemas.model import Contract, ContractError, Requirement
-from seatrial.config import TargetConfig, find_target
+from seatrial.config import TargetConfig, check_filter_prompts, find_target
 from seatrial.errors import UserError
 from seatrial.keys import find_key
 from seatrial.own_schemas import read_schemas
+from seatrial.recognising import AUTO, recognised
 
 DEFAULT_CONTRACT = "azure-llama"
 DEFAULT_TIMEOUT = 30.0
@@ -45,6 +47,7 @@ class Asked:
     budget_tokens: int = 80_000
     seed: int = 0
     examples: int = 5
+    filter_prompt: tuple[str, ...] = ()
     schema: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     shrink: bool = True
@@ -63,6 +66,7 @@ class Asked:
         for name, value, least, most in bounds:
             if value is not None and not least <= value <= most:
                 raise UserError(f"{name} is a number from {least:g} to {most:,g}, not {value:g}")
+        check_filter_prompts("--filter-prompt", self.filter_prompt)
         if self.model is not None and not self.model.strip():
             raise UserError("--model is empty; leave it out for an endpoint that serves one model")
 
@@ -86,12 +90,17 @@ class Options:
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     shrink: bool = True
+    filter_prompts: tuple[str, ...] = ()
+    # How the contract was found, where nobody named one.
+    recognised: Recognised | None = None
 
     def to_record(self) -> dict[str, Any]:
         """What a log keeps of the settings: enough to run the checks again, and of the key whether there was one."""
         return {
             "key": self.key is not None,
+            **({"recognised": self.recognised.line} if self.recognised else {}),
             "model": self.model,
+            **({"filter_prompts": list(self.filter_prompts)} if self.filter_prompts else {}),
             "rpm": self.rpm,
             "tpm": self.tpm,
             "timeout": self.timeout,
@@ -118,10 +127,15 @@ class Plan:
         return [check.id for check in self.checks]
 
 
-def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Callable[[str], None]) -> Options:
-    """Make a run exact; `warn` gets a line for what is odd but allowed. Raises `UserError` for what cannot be run."""
+def resolve(
+    asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Callable[[str], None], sends: bool = True
+) -> Options:
+    """Make a run exact; `warn` gets a line for what is odd but allowed. Raises `UserError` for what cannot be run.
+
+    With the contract `auto` it asks the endpoint, unless `sends` is false; then it may raise `CannotJudge`.
+    """
     named = find_target(asked.target, config=asked.config, folder=folder)
-    contract = contract_of(asked, named)
+    contract = contract_of(asked, named, sends=sends)
     variable, file = (asked.key_env, asked.key_file)
     if variable is None and file is None and not asked.no_key:
         variable, file = named.key_env, named.key_file
@@ -138,14 +152,20 @@ def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Cal
     for note in (target.note, _exposed(target)):
         if note:
             warn(note)
+    model, timeout = asked.model or named.model, float(asked.timeout or named.timeout or DEFAULT_TIMEOUT)
+    found = None
+    if contract is None:
+        found = recognised(target, key=key, model=model, timeout=timeout)
+        contract, model = get(found.contract), found.model or model
+        warn(found.line)
     return Options(
         target=target,
         contract=contract,
         key=key,
-        model=asked.model or named.model,
+        model=model,
         rpm=_limit(asked.rpm, named.rpm, contract.requests_per_minute),
         tpm=_limit(asked.tpm, named.tpm, contract.tokens_per_minute),
-        timeout=float(asked.timeout or named.timeout or DEFAULT_TIMEOUT),
+        timeout=timeout,
         jobs=asked.jobs,
         budget_requests=asked.budget_requests,
         budget_tokens=asked.budget_tokens,
@@ -154,13 +174,20 @@ def resolve(asked: Asked, *, environ: Mapping[str, str], folder: Path, warn: Cal
         schemas=read_schemas(asked.schema, contract),
         only=asked.only,
         shrink=asked.shrink,
+        filter_prompts=asked.filter_prompt or named.filter_prompts,
+        recognised=found,
     )
 
 
-def contract_of(asked: Asked, named: TargetConfig) -> Contract:
-    """The contract to judge by: the user's word, else the target's, else the default."""
+def contract_of(asked: Asked, named: TargetConfig, *, sends: bool = True) -> Contract | None:
+    """The contract to judge by: the user's word, else the target's, else the default; None for one to find out."""
+    name = asked.contract or named.contract or DEFAULT_CONTRACT
+    if name == AUTO:
+        if not sends:
+            raise UserError("--contract auto asks the endpoint, and a dry run sends nothing; name a contract")
+        return None
     try:
-        return get(asked.contract or named.contract or DEFAULT_CONTRACT)
+        return get(name)
     except ContractError as error:
         raise UserError(str(error)) from None
 

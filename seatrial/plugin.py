@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 _PACKAGE = "conformance"
 # Common words: a project may use them for options of its own, so they are only taken when an endpoint is named.
 _COMMON: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("contract", {"metavar": "NAME", "help": "contract to judge by (default: the target's, else azure-llama)"}),
+    (
+        "contract",
+        {"metavar": "NAME", "help": "contract to judge by, or auto (default: the target's or azure-llama)"},
+    ),
     ("jobs", {"type": int, "help": "requests at a time"}),
     ("budget-requests", {"type": int, "help": "most requests that checks send"}),
     ("budget-tokens", {"type": int, "help": "most tokens that checks may cost"}),
     ("examples", {"type": int, "help": "random requests for each property"}),
     ("schema", {"action": "append", "metavar": "[ROUTE=]FILE", "help": "JSON Schema of requests (repeatable)"}),
+    ("filter-prompt", {"action": "append", "help": "prompt that the content filter must act on (repeatable)"}),
     ("config", {"metavar": "FILE", "help": "where targets have names (default: ./seatrial.toml)"}),
     ("key-env", {"metavar": "NAME", "help": "variable that has the key (default: SEATRIAL_API_KEY)"}),
     ("key-file", {"metavar": "FILE", "help": "file that has the key and nothing else"}),

@@ -63,6 +63,7 @@ def _settings(run: Run) -> Settings:
             shrink=bool(said.get("shrink", True)),
             key=PLACEHOLDER if said.get("key", True) else None,
             model=said.get("model"),
+            filter_prompts=tuple(map(str, said.get("filter_prompts") or ())),
             request_schemas=_schemas(said.get("schemas") or {}),
         )
     except (TypeError, ValueError, AttributeError):

@@ -15,7 +15,7 @@ from typing import Any
 from conformance.api import Settings
 from conformance.budget import Budget, Spent
 from conformance.capabilities import probe, unsupported
-from conformance.endpoint import Endpoint
+from conformance.endpoint import Endpoint, cost
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.runner import Runner
@@ -93,6 +93,10 @@ class Session:
         The documented options of the routes that the plan is about are asked for as well; the checks of one that is not
         supported end as that.
         """
+        for exchange in self.options.recognised.exchanges if self.options.recognised else ():
+            self.budget.reserve(0)
+            self.budget.settle(0, cost(exchange) or 0)
+            self._write(exchange.to_record())
         contract = self.options.contract
         served = preflight(self._endpoint, contract, self._settings)
         planned = {check.route or contract.operations[0].route for check in self.plan.checks}
@@ -161,6 +165,7 @@ def settings_of(options: Options) -> Settings:
         request_timeout=options.timeout,
         key=options.key,
         model=options.model,
+        filter_prompts=options.filter_prompts,
         request_schemas=dict(options.schemas),
     )
 

@@ -22,7 +22,7 @@ from seatrial.options import Options, Plan, planned
 def command(target: str, dry_run: bool, **given: Any) -> int:
     """Judge the endpoint TARGET (a URL, or a name in seatrial.toml) by its API contract."""
     output = output_of(given)
-    options = options_of(target, given)
+    options = options_of(target, given, sends=not dry_run)
     plan = planned(options)
     if dry_run:
         click.echo(told(options, plan), nl=False)

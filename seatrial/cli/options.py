@@ -17,6 +17,7 @@ from reports.gate import Gate
 from schemas.contracts import names
 from seatrial.errors import UserError
 from seatrial.options import Asked, Options, resolve
+from seatrial.recognising import AUTO
 from seatrial.verdicts import check_report_path, find_gate
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,6 +26,11 @@ _FILE = click.Path(path_type=Path)
 
 contract_option = click.option(
     "--contract", type=click.Choice(names()), help="The contract to judge by. [default: the target's, else azure-llama]"
+)
+judged_by_option = click.option(
+    "--contract",
+    type=click.Choice([*names(), AUTO]),
+    help="The contract to judge by; auto finds it out. [default: the target's, else azure-llama]",
 )
 gate_option = click.option(
     "--gate", "gate_file", type=_FILE, help="What counts as good enough. [default: ./gate.toml, else built in]"
@@ -40,7 +46,7 @@ format_option = click.option(
 
 _ACCESS = (
     click.option("--config", type=_FILE, help="Where targets have names. [default: ./seatrial.toml]"),
-    contract_option,
+    judged_by_option,
     click.option("--key-env", metavar="NAME", help="Variable that has the key. [default: SEATRIAL_API_KEY]"),
     click.option("--key-file", type=_FILE, help="File that has the key and nothing else."),
     click.option("--no-key", is_flag=True, help="Send no key."),
@@ -73,6 +79,12 @@ _CHECKING = (
     ),
     click.option(
         "--only", multiple=True, metavar="PATTERN", help="Only checks with such an id, or of an area. Repeatable."
+    ),
+    click.option(
+        "--filter-prompt",
+        multiple=True,
+        metavar="TEXT",
+        help="Prompt that the content filter must act on. Repeatable.",
     ),
     click.option("--rpm", type=int, help="Requests per minute, 0 for no limit. [default: the contract's limit]"),
     click.option("--tpm", type=int, help="Tokens per minute, 0 for no limit. [default: the contract's limit]"),
@@ -142,13 +154,17 @@ def load_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return profile, {name: given.pop(name) for name in ("rate", "duration", "max_tokens", "route")}
 
 
-def options_of(target: str | None, given: dict[str, Any], *, key: str | None = None) -> Options:
-    """The rest of a command's arguments made exact; `key` is one that the command itself has chosen."""
+def options_of(target: str | None, given: dict[str, Any], *, key: str | None = None, sends: bool = True) -> Options:
+    """The rest of a command's arguments made exact; `key` is one that the command itself has chosen.
+
+    `sends` false forbids to ask the endpoint anything.
+    """
     if target is None:
         raise UserError("no TARGET was given; name a URL or a target of seatrial.toml")
     shrink = not given.pop("no_shrink", False)
     environ = dict(os.environ) if key is None else {"SEATRIAL_API_KEY": key}
-    return resolve(Asked(target=target, shrink=shrink, **given), environ=environ, folder=Path.cwd(), warn=note)
+    asked = Asked(target=target, shrink=shrink, **given)
+    return resolve(asked, environ=environ, folder=Path.cwd(), warn=note, sends=sends)
 
 
 def note(line: str) -> None:

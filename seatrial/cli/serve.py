@@ -78,7 +78,11 @@ class _Asked:
 @click.option("--lenient", is_flag=True, help="Accept what the contract leaves open.")
 @click.option("--announce", is_flag=True, hidden=True, help="Print the URL only, and end with standard input.")
 def command(**given: Any) -> int:
-    """Serve a tiny language model that keeps the contract, until Ctrl-C."""
+    """Serve a tiny language model that keeps the contract, until Ctrl-C.
+
+    Its content filter acts on two words: a prompt with seatrial-filter-prompt is refused, and the first choice of an
+    answer to one with seatrial-filter-output is filtered.
+    """
     asked = _Asked(**given)
     key = find_key(variable=asked.key_env, file=None, none=False, environ=os.environ, warn=note)
     rows = get(asked.contract)

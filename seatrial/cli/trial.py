@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reference_server.content_filter import TRIGGERS
 from seatrial.cli.course import carry_out
 from seatrial.cli.options import (
     Output,
@@ -24,6 +25,7 @@ from seatrial.embedded import embedded_server
 from seatrial.errors import UserError
 from seatrial.loading import orders_of
 from seatrial.options import planned
+from seatrial.recognising import AUTO
 from seatrial.signals import interruptible
 
 
@@ -46,11 +48,17 @@ def command(target: str | None, embedded: bool, **given: Any) -> int:
             raise UserError(f"--{name.replace('_', '-')} is for a TARGET; the embedded server gets a key of its own")
     for name in ("rpm", "tpm"):
         given[name] = given[name] or 0
+    given["filter_prompt"] = given["filter_prompt"] or TRIGGERS
     key = secrets.token_hex(16)
     # The server's process must not outlive an interrupt that comes before the run has begun or after it has ended.
-    with interruptible(), embedded_server(key, contract=given["contract"], seed=given["seed"]) as url:
+    with interruptible(), embedded_server(key, contract=_served(given), seed=given["seed"]) as url:
         note(f"the embedded reference server is at {url}")
         return _trial(url, given, output, key=key)
+
+
+def _served(given: dict[str, Any]) -> str | None:
+    """The contract that the embedded server keeps: the one that it is judged by, its default where that is sought."""
+    return None if given["contract"] == AUTO else given["contract"]
 
 
 def _trial(target: str, given: dict[str, Any], output: Output, *, key: str | None = None) -> int:

@@ -11,6 +11,7 @@ from conformance.catalogue import checks_of
 from conformance.check import Check, Mutant
 from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
+from reference_server.content_filter import TRIGGERS
 from reference_server.serve import StandinApp, serving, standin_app
 from reports.model import Outcome
 from schemas.contracts import get
@@ -32,12 +33,12 @@ class Bench:
         self.checks = checks_of(self.contract)
 
     def settings(self, seed: int = 0) -> Settings:
-        return Settings(seed=seed, key=KEY, shrink=False)
+        return Settings(seed=seed, key=KEY, shrink=False, filter_prompts=TRIGGERS)
 
     def judge(self, check: Check, mutant: Mutant | None = None, seed: int = 0) -> Outcome:
         """Run that check alone, whatever it needs, against a server with that mutant."""
         self.app.mutant, self.app.faulty.error = mutant, None
-        settings = Settings(seed=seed_of(seed, check.id), key=KEY, shrink=False)
+        settings = self.settings(seed_of(seed, check.id))
         api = Api(
             self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline
         )

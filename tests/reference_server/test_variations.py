@@ -12,6 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from conformance.wire.sse import read_events
+from reference_server.content_filter import IN_OUTPUT, IN_PROMPT
 from reference_server.serve import StandinApp
 from reference_server.variations import VARIATIONS
 from schemas import emit
@@ -90,8 +91,11 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", PATHS["completions"], {"content": b"x", "headers": {"content-type": "text/plain"}}),
     ("POST", PATHS["completions"], {"content": b"\xef\xbb\xbf" + TWICE, "headers": JSON}),
     ("POST", PATHS["completions"], {"content": TWICE, "headers": JSON}),
+    ("POST", PATHS["completions"], {"json": body_of("completions", prompt=IN_PROMPT)}),
+    ("POST", PATHS["completions"], {"json": body_of("completions", prompt=IN_OUTPUT)}),
     ("POST", "/completions", {"json": body_of("completions")}),
     ("GET", PATHS["chat"], {}),
+    ("GET", "/openapi.json", {}),
     ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "key-of-the-tests"}}),
     ("POST", PATHS["chat"], {"json": CHAT, "headers": {"authorization": "", "api-key": "key-of-the-tests"}}),
 ]

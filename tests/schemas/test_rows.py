@@ -116,7 +116,13 @@ def test_every_row_has_words_and_a_place(name: str) -> None:
 def test_ids_are_unique_and_begin_with_their_route(name: str) -> None:
     ids = [one.id for one in contracts.get(name).rows()]
     assert len(ids) == len(set(ids))
-    assert {one.split(".")[0] for one in ids} <= {"completions", "chat", "limits", "content_filter"}
+    assert {one.split(".")[0] for one in ids} <= {
+        "completions",
+        "chat",
+        "limits",
+        "content_filter",
+        "service",
+    }
 
 
 @pytest.mark.parametrize("route", ROUTES)

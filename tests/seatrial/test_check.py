@@ -148,3 +148,14 @@ def test_one_of_two_routes_is_judged_and_the_other_skipped(seatrial: Command, tm
 def test_a_target_of_the_file_is_used_by_its_name(seatrial: Command, server: str, tmp_path: Path) -> None:
     (tmp_path / "seatrial.toml").write_text(f'[targets.lab]\nurl = "{server}"\nkey_env = "SEATRIAL_API_KEY"\n')
     assert seatrial("check", "lab", "--only", "chat.answers").code == 0
+
+
+def test_prompts_for_the_content_filter_are_the_users(seatrial: Command, server: str, tmp_path: Path) -> None:
+    only = ("--only", "chat.filter.acts", "--log", "run.jsonl", "--force")
+    assert seatrial("check", server, *only, "--filter-prompt", "seatrial-filter-prompt").code == 0
+    run = Run.read(tmp_path / "run.jsonl")
+    assert {one.check: one.status for one in run.outcomes}["chat.filter.acts"] == "pass"
+    assert seatrial("replay", "run.jsonl").code == 0
+    result = seatrial("check", server, *only, "--filter-prompt", "Is the sea calm today?")
+    assert result.code == 1
+    assert "the filter did not act" in result.out

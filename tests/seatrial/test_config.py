@@ -216,3 +216,24 @@ def test_the_log_keeps_the_settings_and_never_the_key(tmp_path: Path) -> None:
     assert made.to_record()["only"] == ["chat.*"]
     assert "usual-key" not in repr(made)
     assert "usual-key" not in str(made.to_record())
+
+
+def test_prompts_for_the_filter_come_from_the_file_or_the_command_line(tmp_path: Path) -> None:
+    write(tmp_path, '[targets.a]\nurl = "http://a.example"\nfilter_prompts = ["one", "two"]\n')
+    assert options(tmp_path, "a")[0].filter_prompts == ("one", "two")
+    made = options(tmp_path, "a", filter_prompt=("mine",))[0]
+    assert made.filter_prompts == ("mine",)
+    assert made.to_record()["filter_prompts"] == ["mine"]
+    assert options(tmp_path, "http://b.example")[0].filter_prompts == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [('"one"', "a list of texts"), ("[7]", "not empty"), ('[" "]', "not empty"), (str(["x"] * 9), "at most 8")],
+)
+def test_odd_prompts_for_the_filter_are_refused(tmp_path: Path, value: str, says: str) -> None:
+    write(tmp_path, f'[targets.a]\nurl = "http://a.example"\nfilter_prompts = {value}\n')
+    with pytest.raises(UserError, match=says):
+        options(tmp_path, "a")
+    with pytest.raises(UserError, match="at most 4,000"):
+        Asked(target="http://b.example", filter_prompt=("x" * 5_000,))
