@@ -187,11 +187,14 @@ class Api:
         `Skip` when the contract has no such parameter: then nobody promised what the check is about. `Unsupported` when
         the endpoint refuses it in every form.
         """
+        self._know(params)
+        return self.send(self.body(**params))
+
+    def _know(self, params: Mapping[str, Any]) -> None:
         self.insist(name for name, value in params.items() if value is not ...)
         for name in params:
             if name not in self._request_schema.get("properties", {}):
                 raise Skip(f"the contract has no parameter `{name}` on this route")
-        return self.send(self.body(**params))
 
     def answer(self, **params: Any) -> Exchange:
         """Like `ask`, but anything except a 200 with a JSON object is a `Violation`."""
@@ -237,9 +240,7 @@ class Api:
         """
         batch: list[tuple[Sent, int]] = []
         for params in requests:
-            for name in params:
-                if not self.offers(name):
-                    raise Skip(f"the contract has no parameter `{name}` on this route")
+            self._know(params)
             body = self.body(**params)
             if self.settings.model is not None:
                 body = self._addressed(body)
