@@ -177,6 +177,13 @@ class Api:
             raise Violation(f"a valid streaming request got status {exchange.status}", exchange)
         return exchange
 
+    def leave(self, events: int, **params: Any) -> Exchange:
+        """Send a streaming request and close the connection once so many of its events are in."""
+        for name in params:
+            if not self.offers(name):
+                raise Skip(f"the contract has no parameter `{name}` on this route")
+        return self.send(self.body(stream=True, **params), leave_after=events)
+
     def send(
         self,
         body: Any,
@@ -185,16 +192,19 @@ class Api:
         path: str | None = None,
         headers: Mapping[str, str | None] | None = None,
         honour_429: bool = True,
+        leave_after: int = 0,
     ) -> Exchange:
         """Send any body (bytes as they are, anything else as JSON) and return the exchange, whatever its status.
 
-        `headers` replace or, with None, remove the documented ones. Raises `Violation` when no complete answer came,
-        `Unreachable` when no connection was taken, `Inconclusive` when the check's time is over.
+        `headers` replace or, with None, remove the documented ones; `leave_after` is as in `Sent`. Raises `Violation`
+        when no complete answer came, `Unreachable` when no connection was taken, `Inconclusive` when the check's time
+        is over.
         """
         if self.settings.model is not None and isinstance(body, dict):
             body = self._addressed(body)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = Sent(method or self.operation.method, path or self.path, self._headers(headers or {}), raw)
+        method = method or self.operation.method
+        sent = Sent(method, path or self.path, self._headers(headers or {}), raw, leave_after)
         if self._waited > self._seconds:
             raise Inconclusive(f"the check used its {self._seconds:g} s; the endpoint is too slow for it")
         exchange = self._deliver(sent, tokens=upper_bound(body), honour_429=honour_429)

@@ -7,7 +7,20 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from conformance.check import Check, declared, unique
-from conformance.checks import auth, basics, length, logprobs, readings, sampling, selection, stopping, streaming, usage
+from conformance.checks import (
+    auth,
+    basics,
+    chunks,
+    incremental,
+    length,
+    logprobs,
+    readings,
+    sampling,
+    selection,
+    stopping,
+    streaming,
+    usage,
+)
 from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
 from conformance.rows.requests import request_checks
@@ -15,7 +28,9 @@ from schemas import emit
 from schemas.model import Contract, Requirement
 
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
-MODULES = (basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, readings)
+MODULES = (
+    basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, incremental, chunks, readings,
+)  # fmt: skip
 
 
 class NoSuchCheck(ValueError):
