@@ -10,6 +10,7 @@ from conformance.check import Check, declared, unique
 from conformance.checks import (
     auth,
     basics,
+    candidates,
     chunks,
     incremental,
     length,
@@ -17,8 +18,10 @@ from conformance.checks import (
     readings,
     sampling,
     selection,
+    stop_sequences,
     stopping,
     streaming,
+    token_ids,
     usage,
 )
 from conformance.rows.answers import chunk_checks, response_checks
@@ -29,7 +32,8 @@ from schemas.model import Contract, Requirement
 
 # Explicit, so that a module is a part of the catalogue because this line says so and not because it was imported.
 MODULES = (
-    basics, auth, usage, length, stopping, sampling, selection, logprobs, streaming, incremental, chunks, readings,
+    basics, auth, usage, length, stopping, stop_sequences, token_ids, sampling, selection, candidates, logprobs,
+    streaming, incremental, chunks, readings,
 )  # fmt: skip
 
 
