@@ -31,7 +31,7 @@ def choices_are_samples_of_their_own(api: Api) -> None:
         params = {**api.prompt(prompt), "temperature": 1, "top_p": 1, "n": N, "max_tokens": TOKENS}
         exchange = api.ask(**params, **wanted(api, 1))
         if exchange.status in (*REFUSED, 501):
-            raise Inconclusive(f"without log probabilities (status {exchange.status}) copies have no known chance")
+            raise Skip(f"without log probabilities (status {exchange.status}) the chance of a copy is not known")
         likelihood = _likelihoods(api, exchange)
         if any("\ufffd" in text for text in api.texts(exchange)):
             continue  # different tokens may look alike here, so texts that are equal need not be copies
