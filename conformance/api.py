@@ -209,6 +209,11 @@ class Api:
             raise Violation(f"a valid streaming request got status {exchange.status}", exchange)
         return exchange
 
+    def leave(self, events: int, **params: Any) -> Exchange:
+        """Send a streaming request and close the connection once so many of its events are in."""
+        self._know({"stream": True, **params})
+        return self.send(self.body(stream=True, **params), leave_after=events)
+
     def send(
         self,
         body: Any,
@@ -217,19 +222,22 @@ class Api:
         path: str | None = None,
         headers: Mapping[str, str | None] | None = None,
         honour_429: bool = True,
+        leave_after: int = 0,
     ) -> Exchange:
         """Send any body (bytes as they are, anything else as JSON) and return the exchange, whatever its status.
 
-        `headers` replace or, with None, remove the documented ones. Raises `Violation` when no complete answer came,
-        `Unreachable` when no connection was taken, `Inconclusive` when the check's time is over, and `Unsupported` for
-        a valid value of what the endpoint does not support: the answer would show nothing else.
+        `headers` replace or, with None, remove the documented ones; `leave_after` is as in `Sent`. Raises `Violation`
+        when no complete answer came, `Unreachable` when no connection was taken, `Inconclusive` when the check's time
+        is over, and `Unsupported` for a valid value of what the endpoint does not support: the answer would show
+        nothing else.
         """
         if self.unsupported and isinstance(body, dict):
             self.insist(fitting(self._request_schema, body, self.unsupported))
         if self.settings.model is not None and isinstance(body, dict):
             body = self._addressed(body)
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        sent = Sent(method or self.operation.method, path or self.path, self._headers(headers or {}), raw)
+        method = method or self.operation.method
+        sent = Sent(method, path or self.path, self._headers(headers or {}), raw, leave_after)
         return _complete(self._deliver(sent, tokens=upper_bound(body), honour_429=honour_429))
 
     def together(self, *requests: Mapping[str, Any]) -> list[Exchange]:

@@ -24,6 +24,7 @@ from conformance.throttle import THROTTLED, backoff, wait_asked
 from conformance.transport import Decoder, RecordingTransport, TransportFailure, trusted
 from conformance.wire.exchange import UNREACHABLE, Exchange, Headers, Sent
 from conformance.wire.redact import SHORTEST_KEY
+from conformance.wire.sse import SseReader
 from conformance.wire.timing import chunk_of
 
 USER_AGENT = "seatrial"
@@ -213,7 +214,7 @@ class Endpoint:
             return replace(blank, end_ns=end_ns, failure=failed.kind, detail=failed.detail)
         head_ns = recorder.read_ns - recorder.written_ns
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
-        reading = _Reading(response, recorder, self._bounds)
+        reading = _Reading(response, recorder, self._bounds, sent.leave_after)
         reading.read()
         return replace(
             blank,
@@ -225,6 +226,7 @@ class Endpoint:
             end_ns=recorder.read_ns - recorder.written_ns,
             failure=reading.failure,
             detail=reading.detail,
+            left=reading.left,
         )
 
     def _request(self, sent: Sent, recorder: Recorder) -> httpx.Request:
@@ -250,9 +252,12 @@ def _context(target: Target) -> ssl.SSLContext | None:
 
 
 class _Reading:
-    """Reads the body of one answer within its bounds, keeping what came when it fails."""
+    """Reads the body of one answer within its bounds, keeping what came when it fails.
 
-    def __init__(self, response: httpx.Response, recorder: Recorder, bounds: Bounds) -> None:
+    `leave_after` is how many events of a stream are waited for; 0 waits for its end.
+    """
+
+    def __init__(self, response: httpx.Response, recorder: Recorder, bounds: Bounds, leave_after: int = 0) -> None:
         self._response = response
         self._recorder = recorder
         streams = response.headers.get("content-type", "").split(";")[0].strip().lower() == _STREAM
@@ -263,6 +268,9 @@ class _Reading:
             ends = time.monotonic() + bounds.stream_seconds
             self._stream_bounded = ends < recorder.deadline
             recorder.deadline = min(recorder.deadline, ends)
+        self._events = SseReader(max_line=self._bound, max_event=self._bound) if streams and leave_after else None
+        self._wanted = leave_after
+        self.left = False
         self.body = bytearray()
         self.arrivals: list[tuple[int, int]] = []
         self.failure = ""
@@ -273,7 +281,11 @@ class _Reading:
         try:
             decoder = Decoder(self._response.headers.get("content-encoding", ""), self._bound)
             for part in self._response.stream:  # type: ignore[union-attr]
-                self._take(decoder.feed(part))
+                plain = decoder.feed(part)
+                self._take(plain)
+                if self._has_enough(plain):
+                    self.left = True
+                    return
             decoder.finish()
         except TransportFailure as failed:
             self.failure, self.detail = failed.kind, failed.detail
@@ -282,6 +294,12 @@ class _Reading:
                 self.detail = f"the stream had not ended after {self._stream_seconds:g} s"
         finally:
             self._response.close()
+
+    def _has_enough(self, part: bytes) -> bool:
+        if self._events is None:
+            return False
+        self._wanted -= len(self._events.feed(part))
+        return self._wanted <= 0
 
     def _take(self, part: bytes) -> None:
         if not part:

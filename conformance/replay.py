@@ -21,8 +21,8 @@ class Replay:
     """Answers from recorded exchanges; requests are to be made with `$SEATRIAL_API_KEY` as the key.
 
     An answer is found by what sent the request (scope and ordinal) and by the request itself: method, path, judged
-    headers and body. Raises `Inconclusive` for a request that the log does not have, and for one that was throttled to
-    the end.
+    headers, body, and after how many events it was left. Raises `Inconclusive` for a request that the log does not
+    have, and for one that was throttled to the end.
     """
 
     def __init__(self, exchanges: Iterable[Exchange]) -> None:
@@ -63,4 +63,6 @@ class Replay:
         for text in (sent.method, self._redactor.text(sent.path), *(part for pair in judged for part in pair)):
             digest.update(f"{len(text)}:{text}".encode("utf-8", "surrogatepass"))
         digest.update(b"\0" + self._redactor.raw(sent.body))
+        if sent.leave_after:
+            digest.update(b"\0leave_after %d" % sent.leave_after)
         return scope, ordinal, digest.digest()

@@ -22,6 +22,8 @@ from schemas.model import Contract, Operation
 
 INNER_PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 MODELS_PATH = "/v1/models"
+# Beside the contract: the server behind the layer says which ids a text has, as most servers do.
+TOKENIZE_PATH = "/tokenize"
 
 _MOST_BODY = 1 << 20
 _TAIL = 4096
@@ -107,7 +109,9 @@ class ContractLayer:
             await asgi.send_json(send, 401, asgi.error_body(401, message), {"www-authenticate": "Bearer"})
             return
         operation = self._operations.get(path)
-        if operation is None:
+        if path == TOKENIZE_PATH and method == "POST":
+            await self._app(scope, asgi.replay(raw, receive), send)
+        elif operation is None:
             await self._aside(path, method, send)
         elif method != operation.method:
             message = f"{path} answers {operation.method}"

@@ -170,12 +170,14 @@ def described_without_v1(answer: Answer) -> Answer:
 
 def uuid_id(document: dict[str, Json]) -> None:
     """An id like the one in the page's example."""
-    document["id"] = str(uuid.UUID(document["id"].rsplit("-", 1)[-1]))
+    if "id" in document:
+        document["id"] = str(uuid.UUID(document["id"].rsplit("-", 1)[-1]))
 
 
 def whole_object(document: dict[str, Json]) -> None:
     """The same `object` in chunks as in documents."""
-    document["object"] = document["object"].removesuffix(".chunk")
+    if "object" in document:
+        document["object"] = document["object"].removesuffix(".chunk")
 
 
 def content_logprobs(answer: Answer) -> Answer:

@@ -18,6 +18,7 @@ from reference_server.content_filter import Filtered
 from reference_server.faults import Faulty, Mutant
 from reference_server.layer import ContractLayer
 from reference_server.limits import DEFAULT, Limits
+from reference_server.paced import SECONDS, Paced
 from reference_server.standin import Standin, StandinOptions
 from reference_server.variations import VARIATIONS, Variation, Varied
 from schemas.model import Contract
@@ -35,16 +36,23 @@ class Server:
 
 
 class StandinApp:
-    """The stand-in behind its contract; `mutant` and `variation` may be replaced while it serves."""
+    """The stand-in behind its contract; `mutant` and `variation` may be replaced while it serves.
 
-    def __init__(self, layer: ContractLayer, mutant: Mutant | None, variation: Variation | None) -> None:
+    `pace` is the seconds between the events of a long stream.
+    """
+
+    def __init__(
+        self, layer: ContractLayer, mutant: Mutant | None, variation: Variation | None, pace: float = SECONDS
+    ) -> None:
         self.layer = layer
         self.faulty = Faulty(layer, mutant)
         self.varied = Varied(self.faulty, variation)
+        # Outermost, so that a mutant or a variation that holds events back holds them back for as long as they take.
+        self.paced = Paced(self.varied, pace)
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Answer one request."""
-        await self.varied(scope, receive, send)
+        await self.paced(scope, receive, send)
 
     @property
     def mutant(self) -> Mutant | None:
@@ -91,7 +99,9 @@ def standin_app(
         lenient=lenient,
         model=options.model,
     )
-    return StandinApp(layer, mutant, VARIATIONS[variation] if isinstance(variation, str) else variation)
+    named = VARIATIONS[variation] if isinstance(variation, str) else variation
+    # Who gives delays of his own wants those and no others.
+    return StandinApp(layer, mutant, named, SECONDS if options.ttft_s == options.itl_s == 0 else 0.0)
 
 
 @contextlib.contextmanager

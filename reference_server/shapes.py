@@ -121,6 +121,61 @@ def pretty(answer: Answer) -> Answer:
     return answer if value is None else replace(answer, body=json.dumps(value, indent=4, ensure_ascii=False).encode())
 
 
+def several_lines(event: bytes) -> bytes:
+    """The event with its JSON spread over several lines, each a `data:` line of its own."""
+    value = payload(event)
+    if value is None:
+        return event
+    lines = json.dumps(value, indent=1).split("\n")
+    return "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+
+
+def unescaped(event: bytes) -> bytes:
+    """The event with a field that has characters of two, three and four bytes."""
+    value = payload(event)
+    if value is None:
+        return event
+    return f"data: {json.dumps({**value, 'x_note': 'é – ⛵ 𝄞'}, ensure_ascii=False)}\n\n".encode()  # noqa: RUF001
+
+
+def numbered(event: bytes) -> bytes:
+    """The event with an id, and with the time after which a client may come back."""
+    return b"id: 7\nretry: 3000\n" + event
+
+
+def marked(answer: Answer) -> Answer:
+    """A stream behind a byte order mark."""
+    if not answer.frames:
+        return answer
+    return answer.with_frames((b"\xef\xbb\xbf" + answer.frames[0], *answer.frames[1:]))
+
+
+def last_words(answer: Answer) -> Answer:
+    """A stream with a comment behind its last event."""
+    return answer.with_frames((*answer.frames, b": bye\n\n")) if answer.frames else answer
+
+
+def gathered(count: int) -> Callable[[Answer], list[bytes]]:
+    """So many events in each write; anything but a stream in one."""
+
+    def cut(answer: Answer) -> list[bytes]:
+        if answer.frames is None:
+            return [answer.body]
+        return [b"".join(answer.frames[place : place + count]) for place in range(0, len(answer.frames), count)]
+
+    return cut
+
+
+def slices(size: int) -> Callable[[Answer], list[bytes]]:
+    """So many bytes in each write."""
+
+    def cut(answer: Answer) -> list[bytes]:
+        data = whole(answer)
+        return [data[place : place + size] for place in range(0, len(data), size)]
+
+    return cut
+
+
 def whole(answer: Answer) -> bytes:
     """The bytes of the answer's body."""
     return answer.body if answer.frames is None else b"".join(answer.frames)

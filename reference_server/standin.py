@@ -22,6 +22,7 @@ from reference_server.tinylm import tiny_lm
 from schemas.model import Route
 
 PATHS: dict[str, Route] = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}
+TOKENIZE = "/tokenize"
 MODEL = "seatrial-tiny"
 
 _MOST_BODY = 8 << 20
@@ -53,7 +54,7 @@ class StandinOptions:
 
 
 class Standin:
-    """The ASGI app; it answers POST on the two `/v1` paths and nothing else."""
+    """The ASGI app; it answers POST on the two `/v1` paths and on `/tokenize`, and nothing else."""
 
     def __init__(self, options: StandinOptions | None = None) -> None:
         self._options = options or StandinOptions()
@@ -64,6 +65,9 @@ class Standin:
         if scope["type"] != "http":
             return
         route = PATHS.get(scope["path"])
+        if scope["path"] == TOKENIZE and scope["method"] == "POST":
+            await self._tokenize(receive, send)
+            return
         if route is None or scope["method"] != "POST":
             await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
             return
@@ -84,6 +88,23 @@ class Standin:
                 await self._stream(order, paper, send, pace, started)
             else:
                 await self._answer(order, paper, send, pace, started)
+
+    async def _tokenize(self, receive: asgi.Receive, send: asgi.Send) -> None:
+        """The ids of a text, as vLLM's route of that name gives them."""
+        try:
+            body = json.loads(await asgi.read_body(receive, _MOST_BODY))
+        except asgi.DisconnectError:
+            return
+        except (ValueError, RecursionError):
+            body = None
+        text = body.get("prompt") if isinstance(body, dict) else None
+        if not isinstance(text, str):
+            await asgi.send_json(send, 400, asgi.error_body(400, "prompt is a string", "prompt"))
+            return
+        begin = [self._lm.begin] if body.get("add_special_tokens", True) else []
+        ids = [*begin, *self._lm.encode(text)]
+        length = self._options.context_length
+        await asgi.send_json(send, 200, {"count": len(ids), "max_model_len": length, "tokens": ids})
 
     def _order(self, route: Route, body: Any) -> Order:
         options = self._options

@@ -54,7 +54,9 @@ _SHAPES = _named(
     Variation("turned-keys", "keys in the opposite order", answer=shapes.rewritten(shapes.turned)),
     Variation("extra-fields", "a field more in every object", answer=shapes.rewritten(shapes.extended)),
     Variation("pretty", "documents with white space, in UTF-8 instead of escapes", answer=shapes.pretty),
-    Variation("coalesced", "the whole answer in one write", cut=lambda answer: (shapes.whole(answer),)),
+    # No more than that: a long stream in one write would be one that nobody could watch.
+    Variation("coalesced", "the whole answer in one write, of a stream 16 events", cut=shapes.gathered(16)),
+    Variation("odd-cuts", "writes of seven bytes, which cut events and characters", cut=shapes.slices(7)),
     Variation("byte-by-byte", "every byte in a write of its own", cut=lambda a: [bytes((b,)) for b in shapes.whole(a)]),
     Variation("charset", "a charset in the content type", answer=shapes.charset),
     Variation("offset-spelling", "`text_offset` for `text_offsets`", answer=shapes.choices(shapes.spelled)),
@@ -86,6 +88,15 @@ _STREAMS = _named(
     Variation("sse-comments", "a comment before each event", answer=shapes.events(lambda event: b": here\n\n" + event)),
     Variation("sse-crlf", "lines that end in CRLF", answer=shapes.events(lambda e: e.replace(b"\n", b"\r\n"))),
     Variation("sse-no-space", "no space after `data:`", answer=shapes.events(lambda e: e.replace(b": ", b":", 1))),
+    Variation("sse-cr", "lines that end in CR", answer=shapes.events(lambda e: e.replace(b"\n", b"\r"))),
+    Variation("sse-lines", "each chunk spread over several `data:` lines", answer=shapes.events(shapes.several_lines)),
+    Variation("sse-bom", "a byte order mark before the first event", answer=shapes.marked),
+    Variation("sse-ids", "an id and a retry time in each event", answer=shapes.events(shapes.numbered)),
+    Variation(
+        "sse-named", "events with the name that all have", answer=shapes.events(lambda e: b"event: message\n" + e)
+    ),
+    Variation("sse-last-words", "a comment after the last event", answer=shapes.last_words),
+    Variation("sse-utf8", "chunks in UTF-8 with a field beyond ASCII", answer=shapes.events(shapes.unescaped)),
     Variation("usage-apart", "the usage in a last chunk without choices", answer=shapes.chunks(chunks.usage_apart)),
     Variation("usage-null", "a null usage in every chunk but the last", answer=shapes.chunks(chunks.usage_null)),
     Variation("no-stream-usage", "no usage in streams", answer=shapes.chunks(chunks.without_usage)),

@@ -135,6 +135,7 @@ _PROSE: Mapping[str, Says | str] = {
     "completions.stream.events": f"If set, t{_SSE}",
     "chat.stream.events": f"T{_SSE}",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
+    "stream.incremental": "as they become available",
     "stream.done": _DONE,
     **dict.fromkeys(
         ("service.document", "service.parameters", "service.routes"),

@@ -148,6 +148,7 @@ _PROSE: Mapping[str, Says | str] = {
     "response.choices.index.range": "The index of the choice in the list of choices.",
     "response.usage.sum": "Total number of tokens used in the request (prompt + completion).",
     "stream.events": _SSE,
+    "stream.incremental": "as they become available",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
     **dict.fromkeys(

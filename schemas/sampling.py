@@ -186,10 +186,6 @@ _ROWS = (
 )
 
 _QUOTA_NOTE = "Note: Because this parameter generates many completions, it can quickly consume your token quota."
-_NO_IDS = (
-    "Token ids do not travel on the wire, neither in a prompt nor in an answer, so a client has none to send on "
-    "purpose. That the row's values are accepted is checked."
-)
 _NO_SPECIALS = (
     "Which tokens are special is the model's own affair, and a prompt cannot make the model generate one; an answer "
     "without special tokens shows nothing. That the row's values are accepted is checked."
@@ -272,7 +268,6 @@ _PROMISES = (
         name="stops",
         quote="List of IDs for tokens that, when generated, stop further token generation. The returned output "
         "contains the stop tokens unless the stop tokens are special tokens.",
-        untestable=_NO_IDS,
     ),
     _Promise(
         row="skip_special_tokens",

@@ -25,6 +25,18 @@ def stream_rows(place: Place) -> tuple[Requirement, ...]:
             "become available.",
             line=146 + place.request,
         ),
+        Requirement(
+            id=f"{route}.stream.incremental",
+            level="SHOULD",  # a filter that reads an answer before it lets it through holds it back on purpose
+            quote="whenever they become available.",
+            line=146 + place.request,
+        ),
+        Requirement(
+            id=f"{route}.stream.left",
+            level="MUST",
+            quote="A client, server, or proxy MAY close the transport connection at any time.",
+            source="RFC 9112, section 9.5",
+        ),
         Requirement(id=f"{route}.stream.finish_reason", level="MUST", quote=_TIP, line=tip),
         Requirement(id=f"{route}.stream.done", level="MUST", quote=_TIP, line=tip),
     )

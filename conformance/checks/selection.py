@@ -107,6 +107,7 @@ def best_of_is_the_likeliest(api: Api) -> None:
         above, below = above + (likelihood > middle), below + (likelihood < middle)
         evidence += [others, best]
     if below >= 8:
+        api.reading("erratum.best_of-lowest", "lowest", *evidence[-2:])
         message = f"the best of six is less likely than the middle of six others in {below} of 10"
         raise Violation(f"{message}: the least likely is returned, or no best is chosen", *evidence[-2:])
     if above < 8:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,14 @@ FINISHES = ("stop", "length", "content_filter", "content_filter_error", "tool_ca
 def greedy_stream(api: Api) -> Exchange:
     """A greedy stream of 12 tokens, asked once in a run."""
     return api.shared("stream", lambda view: view.stream(**view.prompt(PROMPT), temperature=0, max_tokens=12))
+
+
+def stream_of_two(api: Api) -> Exchange | None:
+    """A sampled stream of two choices, asked once in a run; None where the contract has no `n`."""
+    if not api.offers("n"):
+        return None
+    params = {**api.prompt(PROMPT), "temperature": 0.8, "n": 2, "max_tokens": 6}
+    return api.shared("stream-2", lambda view: view.stream(**params))
 
 
 def chunks(exchange: Exchange) -> list[dict[str, Any]]:
@@ -119,12 +128,14 @@ def breaks_utf8(answer: Answer) -> Answer:
 
 @check("stream.done", cites=[".stream.done"], needs=[".stream.opens"], settles=["erratum.done-spacing"])
 def a_stream_ends_with_done(api: Api) -> None:
-    """The last event of a stream is `[DONE]`, and no other is."""
-    exchange = greedy_stream(api)
-    last = exchange.events[-1].data
-    expect(last == DONE, f"the last event carries {last[:60]!r}, not [DONE]", exchange)
-    count = sum(event.data == DONE for event in exchange.events)
-    expect(count == 1, f"[DONE] came {count} times", exchange)
+    """The last event of a stream is `[DONE]`, and no other is, however many choices it has."""
+    for exchange in (greedy_stream(api), stream_of_two(api)):
+        if exchange is None:
+            continue
+        last = exchange.events[-1].data if exchange.events else ""
+        expect(last == DONE, f"the last event carries {last[:60]!r}, not [DONE]", exchange)
+        count = sum(event.data == DONE for event in exchange.events)
+        expect(count == 1, f"[DONE] came {count} times", exchange)
 
 
 @a_stream_ends_with_done.mutant
@@ -145,14 +156,24 @@ def says_done_twice(answer: Answer) -> Answer:
     return answer.with_frames((*answer.frames, answer.frames[-1])) if answer.frames else answer
 
 
+@a_stream_ends_with_done.mutant
+def ends_each_choice_with_done(answer: Answer) -> Answer:
+    """Sends `[DONE]` when each of several choices ends."""
+    if not answer.frames:
+        return answer
+    kept: list[bytes] = []
+    for one in answer.frames[:-1]:
+        ended = any(choice.get("finish_reason") for choice in (payload(one) or {}).get("choices", ()))
+        kept += [one, answer.frames[-1]] if ended else [one]
+    several = (answer.ask.body.get("n") or 1) > 1
+    return answer.with_frames(tuple(kept)) if several else answer
+
+
 @check("stream.finish", cites=[".stream.finish_reason"], needs=[".stream.opens"])
 def a_stream_finishes_once(api: Api) -> None:
     """For each choice `finish_reason` is null in every chunk but its last, and there it is a reason."""
-    streams = [(greedy_stream(api), 1)]
-    if api.offers("n"):
-        params = {**api.prompt(PROMPT), "temperature": 0.8, "n": 2, "max_tokens": 6}
-        streams.append((api.shared("stream-2", lambda view: view.stream(**params)), 2))
-    for exchange, n in streams:
+    two = stream_of_two(api)
+    for exchange, n in [(greedy_stream(api), 1), *([(two, 2)] if two else [])]:
         reasons: dict[Any, list[Any]] = {}
         for choice in choices(exchange):
             reasons.setdefault(choice.get("index", 0), []).append(choice.get("finish_reason"))
@@ -271,11 +292,22 @@ def numbers_its_chunks(answer: Answer) -> Answer:
     """Gives every chunk an id of its own."""
     if answer.frames is None:
         return answer
-    renamed = []
-    for number, one in enumerate(answer.frames):
-        document = payload(one)
-        renamed.append(one if document is None else frame({**document, "id": f"chunk-{number}"}))
-    return answer.with_frames(tuple(renamed))
+    numbers = itertools.count()
+    return answer.edit(lambda chunk: chunk.update(id=f"chunk-{next(numbers)}"))
+
+
+@a_stream_has_one_id.mutant
+def dates_its_chunks(answer: Answer) -> Answer:
+    """Gives every chunk the time at which it was made."""
+    seconds = itertools.count(1_700_000_000)
+    return answer.edit(lambda chunk: chunk.update(created=next(seconds))) if answer.streams else answer
+
+
+@a_stream_has_one_id.mutant
+def forgets_its_model(answer: Answer) -> Answer:
+    """Names another model in all chunks but the first."""
+    names = itertools.chain(["a-model"], itertools.repeat("another-model"))
+    return answer.edit(lambda chunk: chunk.update(model=next(names))) if answer.streams else answer
 
 
 @check("stream.usage", cites=[".stream.events"], needs=[".stream.opens"], settles=["erratum.stream-usage"])

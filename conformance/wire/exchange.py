@@ -27,12 +27,16 @@ class NotJson(ValueError):
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as it went out. `path` has the query; `headers` keep their order and repeats."""
+    """A request as it went out. `path` has the query; `headers` keep their order and repeats.
+
+    With `leave_after` the client closes the connection once so many events of a stream are in; 0 reads to the end.
+    """
 
     method: str
     path: str
     headers: Headers
     body: bytes = b""
+    leave_after: int = 0
 
     @cached_property
     def json(self) -> Any:
@@ -47,7 +51,8 @@ class Exchange:
     `scope` and `ordinal` say which check sent it, as its how-manieth request: a replay finds it by them. `arrivals` are
     (nanoseconds since the request was written, bytes of body received so far), one for each read from the socket that
     brought body. `failure` is one of `FAILURES` or empty; a body cut by a bound keeps what had arrived. `superseded`
-    marks an answer (429) after which the same request was sent again.
+    marks an answer (429) after which the same request was sent again. `left` marks a body that the client did not
+    read to its end, as the request says.
     """
 
     id: str
@@ -64,6 +69,7 @@ class Exchange:
     failure: str = ""
     detail: str = ""
     superseded: bool = False
+    left: bool = False
 
     def header(self, name: str) -> str | None:
         """The first header of that name, any case; None when absent."""
@@ -98,6 +104,7 @@ class Exchange:
                 "path": self.sent.path,
                 "headers": [list(pair) for pair in self.sent.headers],
                 **_packed(self.sent.body),
+                **({"leave_after": self.sent.leave_after} if self.sent.leave_after else {}),
             },
             "failure": self.failure,
             "detail": self.detail,
@@ -106,6 +113,8 @@ class Exchange:
             "end_ns": self.end_ns,
             "arrivals": [list(pair) for pair in self.arrivals],
         }
+        if self.left:
+            record["left"] = True
         if self.status is not None:
             record["response"] = {
                 "status": self.status,
@@ -122,7 +131,13 @@ class Exchange:
             id=record["id"],
             scope=record["scope"],
             ordinal=record["ordinal"],
-            sent=Sent(request["method"], request["path"], _pairs(request["headers"]), _unpacked(request)),
+            sent=Sent(
+                request["method"],
+                request["path"],
+                _pairs(request["headers"]),
+                _unpacked(request),
+                leave_after=int(request.get("leave_after", 0)),
+            ),
             started=record["started"],
             status=response.get("status"),
             headers=_pairs(response.get("headers", [])),
@@ -133,6 +148,7 @@ class Exchange:
             failure=record["failure"],
             detail=record["detail"],
             superseded=record["superseded"],
+            left=bool(record.get("left", False)),
         )
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -556,3 +557,30 @@ def test_a_ca_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
 def test_bounds_are_above_zero() -> None:
     with pytest.raises(ValueError, match="above 0"):
         Bounds(attempts=0)
+
+
+def endless(peer: Peer) -> None:
+    peer.take()
+    peer.send(head())
+    while not peer.server.over.wait(0.005):
+        try:
+            peer.send(chunk(b"data: more\n\n"))
+        except OSError:
+            return
+
+
+def test_a_client_may_leave_a_stream_early() -> None:
+    with serving(endless, once(answer(b'{"next": 1}'))) as server, Endpoint(Target(server.url)) as endpoint:
+        left = ask(endpoint, replace(POST, leave_after=2))
+        after = ask(endpoint)
+    assert (left.left, left.failure, left.status) == (True, "", 200)
+    assert len(left.events) >= 2
+    assert (after.left, after.json) == (False, {"next": 1})
+    assert server.connections == 2
+    assert Exchange.from_record(left.to_record()) == left
+
+
+def test_only_a_stream_is_left_early() -> None:
+    with serving(once(answer(b'{"whole": 1}'))) as server, Endpoint(Target(server.url)) as endpoint:
+        exchange = ask(endpoint, replace(POST, leave_after=1))
+    assert (exchange.left, exchange.json) == (False, {"whole": 1})

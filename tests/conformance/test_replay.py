@@ -51,6 +51,7 @@ def test_the_same_request_gets_the_same_answer() -> None:
         _sent(method="PUT"),
         _sent(key="seatrial-wrong-key"),
         _sent(headers=()),
+        _sent(leave_after=1),
         _sent(headers=(("Authorization", f"Bearer {PLACEHOLDER}"), ("Content-Type", "text/plain"))),
     ],
 )

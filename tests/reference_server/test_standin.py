@@ -274,3 +274,19 @@ def test_an_answer_that_is_not_streamed_takes_its_time_too(contract: Contract) -
         body = body_of("completions", max_tokens=5, ignore_eos=True)
         httpx.post(server.url + PATHS["completions"], json=body, verify=False, trust_env=False)
         assert time.monotonic() - started >= 0.01 + 4 * 0.005
+
+
+def test_a_text_has_the_ids_by_which_it_is_stopped(client: httpx.Client) -> None:
+    body = body_of("completions", temperature=0, max_tokens=12)
+    text = client.post(PATHS["completions"], json=body).json()["choices"][0]["text"]
+    told = client.post("/tokenize", json={"prompt": text, "add_special_tokens": False}).json()
+    assert told["count"] == len(told["tokens"]) == 12
+    stopped = client.post(PATHS["completions"], json={**body, "stop_token_ids": [told["tokens"][3]]}).json()
+    assert text.startswith(stopped["choices"][0]["text"])
+    assert stopped["usage"]["completion_tokens"] <= 4
+    assert len(client.post("/tokenize", json={"prompt": text}).json()["tokens"]) == 13
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"prompt": 7}', b"[" * 100_000])
+def test_what_is_no_text_has_no_ids(client: httpx.Client, content: bytes) -> None:
+    assert client.post("/tokenize", content=content).status_code == 400

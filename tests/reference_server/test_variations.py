@@ -18,6 +18,7 @@ from reference_server.variations import VARIATIONS
 from schemas import emit
 from schemas.model import Contract
 
+CUTS = ("coalesced", "byte-by-byte", "odd-cuts")
 PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Is the sea calm today?"}], "max_tokens": 8}
 
@@ -113,7 +114,7 @@ def answers(client: httpx.Client) -> list[tuple[int, str, str]]:
     return told
 
 
-@pytest.mark.parametrize("name", [name for name in VARIATIONS if name not in ("coalesced", "byte-by-byte")])
+@pytest.mark.parametrize("name", [name for name in VARIATIONS if name not in CUTS])
 def test_a_variation_differs_from_the_plain_server(app: StandinApp, client: httpx.Client, name: str) -> None:
     app.variation = None
     plain = answers(client)
@@ -122,7 +123,7 @@ def test_a_variation_differs_from_the_plain_server(app: StandinApp, client: http
     assert plain != answers(client)
 
 
-@pytest.mark.parametrize(("name", "parts"), [("coalesced", 1), ("byte-by-byte", 100)])
+@pytest.mark.parametrize(("name", "parts"), [("coalesced", 1), ("byte-by-byte", 100), ("odd-cuts", 20)])
 def test_a_cut_changes_how_bytes_travel(app: StandinApp, client: httpx.Client, name: str, parts: int) -> None:
     plain = client.post(PATHS["chat"], json={**CHAT, "stream": True})
     app.variation = VARIATIONS[name]

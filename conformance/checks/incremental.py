@@ -1,0 +1,160 @@
+"""Streams in time: tokens are sent as they are made, and who leaves a stream early harms nobody.
+
+Law: a stream is called buffered only where its text came all at once in each of several streams, although making it
+took long enough to see; where it did not take long, nothing is said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.api import Api
+from conformance.check import Inconclusive, Violation, check, expect
+from conformance.checks import sampling
+from conformance.checks.logprobs import wanted
+from conformance.checks.sampling import Answered, answered, expect_same
+from conformance.checks.streaming import DONE, streamed_text
+from conformance.layouts import tokens_of
+from conformance.wire.answer import Answer, payload
+from conformance.wire.exchange import Exchange
+from conformance.wire.timing import timing
+
+PROMPT = "Long after the storm the harbour master told the crew"
+LONG = 48
+ATTEMPTS = 3
+# Below this the difference between now and as soon as possible is that of two turns of a busy machine.
+SHORTEST_NS = 80_000_000
+# The share of the time of making a text over which it has to arrive, and the share below which it came at once.
+SPREAD, AT_ONCE = 0.25, 0.1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How long a stream's text took to make, as far as a client can know, and how long it took to arrive (ns)."""
+
+    exchange: Exchange
+    making: int
+    arriving: int
+
+    @property
+    def visible(self) -> bool:
+        """Whether the text arrived in pieces."""
+        return self.arriving > 0 and self.arriving >= SPREAD * self.making
+
+    @property
+    def at_once(self) -> bool:
+        """Whether it took long to make and then came all together."""
+        return self.making >= SHORTEST_NS and self.arriving <= AT_ONCE * self.making
+
+
+def spread_of(exchange: Exchange, quick_ns: int) -> Spread:
+    """The spread of a stream; `quick_ns` is what the way there and back and the first token took without a stream."""
+    times = timing(exchange).content
+    if len(times) < 2:
+        return Spread(exchange, max(0, exchange.end_ns - quick_ns), 0)
+    return Spread(exchange, max(0, times[-1] - quick_ns), times[-1] - times[0])
+
+
+@check("stream.incremental", cites=[".stream.incremental"], needs=[".stream.opens"])
+def tokens_are_sent_as_they_are_made(api: Api) -> None:
+    """The text of a stream arrives while it is being made, and not all at once at its end."""
+    going_on = {"ignore_eos": True} if api.offers("ignore_eos") else {}
+    params = {**api.prompt(PROMPT), "temperature": 0, "max_tokens": LONG, **going_on}
+    # The first request may find the model or a cache cold, so the quicker of two is the round trip.
+    quick = min(api.answer(**{**params, "max_tokens": 1}).end_ns for _ in range(2))
+    seen = []
+    for _ in range(ATTEMPTS):
+        spread = spread_of(api.stream(**params), quick)
+        if spread.visible:
+            return
+        seen.append(spread)
+    longest = max(spread.making for spread in seen) / 1e6
+    if not all(spread.at_once for spread in seen):
+        raise Inconclusive(
+            f"{ATTEMPTS} streams took at most {longest:.0f} ms beyond the round trip of {quick / 1e6:.0f} ms: too "
+            "fast or too uneven to tell whether their text was held back"
+        )
+    widest = max(spread.arriving for spread in seen) / 1e6
+    raise Violation(
+        f"the text of each of {ATTEMPTS} streams came within {widest:.1f} ms, after {longest:.0f} ms of making it",
+        *(spread.exchange for spread in seen),
+    )
+
+
+@tokens_are_sent_as_they_are_made.mutant
+def sends_everything_at_the_end(answer: Answer) -> Answer:
+    """Collects the events of a stream and sends them together when the answer is complete."""
+    return answer.with_frames((b"".join(answer.frames),)) if answer.frames else answer
+
+
+@tokens_are_sent_as_they_are_made.mutant
+def opens_early_and_sends_late(answer: Answer) -> Answer:
+    """Sends the first event at once, empty of text, and all the others together at the end."""
+    if not answer.frames:
+        return answer
+    first = answer.frames[0]
+    said = payload(first) or {}
+    empty = any("text" in choice for choice in said.get("choices", ()))
+    held = answer.frames if empty else answer.frames[1:]
+    return answer.with_frames((b": open\n\n" if empty else first, b"".join(held)))
+
+
+@check("stream.left", cites=[".stream.left"], needs=[".stream.opens"])
+def leaving_early_harms_nobody(api: Api) -> None:
+    """After a client has closed its connection in the middle of a stream, the next requests are answered as before."""
+    before = api.shared("before-leaving", lambda view: answered(view, temperature=0))
+    for events in (1, 3):
+        # Unlike what follows, so that what is left of it would show.
+        api.leave(events, **api.prompt(PROMPT), temperature=0, max_tokens=LONG)
+        after = _again(api, before)
+        expect_same([before, after], "after a client left its stream, a greedy answer is another one")
+    streamed = api.stream(**api.prompt(PROMPT), temperature=0, max_tokens=4)
+    last = streamed.events[-1].data if streamed.events else ""
+    expect(last == DONE, f"after a client left its stream, the next one ends with {last[:60]!r}", streamed)
+    streamed_text(streamed)
+
+
+def _again(api: Api, before: Answered) -> Answered:
+    """The same request once more; unlike the first time, anything but an answer is a `Violation`."""
+    told = wanted(api, 5) if before.tokens else {}
+    exchange = api.answer(**api.prompt(sampling.PROMPT), temperature=0, max_tokens=12, **told)
+    choice = api.choices(exchange)[0]
+    return Answered(exchange, api.text(exchange), tokens_of(choice, exchange) if before.tokens else [])
+
+
+# What the mutants remember between two requests.
+_left: dict[str, str] = {}
+
+
+@leaving_early_harms_nobody.mutant
+def gives_the_rest_to_the_next(answer: Answer) -> Answer:
+    """Puts what is left of an abandoned stream before the next answer."""
+    route = answer.ask.route
+    if answer.streams:
+        _left[route] = "and he said no more"
+        return answer
+    rest = _left.pop(route, "")
+
+    def change(choice: dict[str, object]) -> None:
+        message = choice.get("message")
+        if isinstance(message, dict):
+            message["content"] = f"{rest}{message['content']}"
+        elif "text" in choice:
+            choice["text"] = f"{rest}{choice['text']}"
+
+    return answer.edit_choices(change) if rest else answer
+
+
+_broken: set[str] = set()
+
+
+@leaving_early_harms_nobody.mutant
+def needs_a_moment(answer: Answer) -> Answer:
+    """Answers the first request after an abandoned stream with an internal error."""
+    route = answer.ask.route
+    if answer.streams:
+        _broken.add(route)
+    elif route in _broken:
+        _broken.discard(route)
+        return answer.with_error(500)
+    return answer
