@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from conformance.check import Inconclusive, Skip, Violation
+from conformance.check import Inconclusive, Skip, Tier, Violation
 from conformance.courier import Courier
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
 from schemas import emit
@@ -63,6 +63,8 @@ class Settings:
 
     seed: int = 0
     examples: int = 5
+    # How much to ask: "quick" is the decisive values alone.
+    depth: Tier = "standard"
     shrink: bool = True
     request_timeout: float = 30.0
     key: str | None = None
@@ -121,6 +123,15 @@ class Api:
     def examples(self) -> int:
         """How many random examples a property test draws."""
         return self.settings.examples
+
+    @property
+    def quick(self) -> bool:
+        """Whether only what decides is to be asked."""
+        return self.settings.depth == "quick"
+
+    def few(self, values: Sequence[T], most: int = 1) -> Sequence[T]:
+        """All of the values; only the first `most` where little is to be asked."""
+        return values[:most] if self.quick else values
 
     @property
     def shrink(self) -> bool:
@@ -347,12 +358,19 @@ def upper_bound(body: Any) -> int:
 
     A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request.
     """
+    return sum(bounds(body))
+
+
+def bounds(body: Any) -> tuple[int, int]:
+    """The most tokens that go in with a request, and the most that come out."""
     if not isinstance(body, dict):
-        return 0
+        return 0, 0
     prompt = body.get("prompt", body.get("messages", ""))
     candidates = max(_count(body.get("n"), 1), _count(body.get("best_of"), 1))
     # Three bytes a token is below what any tokenizer needs for the short English prompts that checks send.
-    return len(json.dumps(prompt)) // 3 + 8 + _count(body.get("max_tokens"), ASSUMED_MAX_TOKENS) * candidates
+    return len(json.dumps(prompt)) // 3 + 8, _count(
+        body.get("max_tokens", body.get("max_completion_tokens")), ASSUMED_MAX_TOKENS
+    ) * candidates
 
 
 def _count(value: Any, default: int) -> int:

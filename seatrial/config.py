@@ -14,6 +14,8 @@ from typing import Any
 
 from schemas.contracts import names
 from seatrial.errors import UserError
+from seatrial.prices import MOST_PRICE, Prices
+from seatrial.profiles import PROFILES
 
 FILE_NAME = "seatrial.toml"
 
@@ -27,8 +29,18 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "rpm": int,
     "tpm": int,
     "timeout": (int, float),
+    "check_profile": str,
+    "price_input_per_million": (int, float),
+    "price_output_per_million": (int, float),
+    "currency": str,
 }
-_BOUNDS: Mapping[str, tuple[float, float]] = {"rpm": (0, 10**9), "tpm": (0, 10**12), "timeout": (0.1, 600)}
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rpm": (0, 10**9),
+    "tpm": (0, 10**12),
+    "timeout": (0.1, 600),
+    "price_input_per_million": (0, MOST_PRICE),
+    "price_output_per_million": (0, MOST_PRICE),
+}
 _WORDS = {str: "text in quotes", int: "a whole number"}
 # What people write where a key must not stand.
 _SECRETS = frozenset({"key", "api_key", "apikey", "token", "password", "secret"})
@@ -48,6 +60,15 @@ class TargetConfig:
     rpm: int | None = None
     tpm: int | None = None
     timeout: float | None = None
+    check_profile: str | None = None
+    price_input_per_million: float | None = None
+    price_output_per_million: float | None = None
+    currency: str | None = None
+
+    @property
+    def prices(self) -> Prices:
+        """What the target's tokens cost, as far as the file says."""
+        return Prices(self.price_input_per_million, self.price_output_per_million, self.currency)
 
 
 def find_target(text: str, *, config: Path | None, folder: Path) -> TargetConfig:
@@ -125,5 +146,7 @@ def _checked(where: str, key: str, value: Any) -> None:
         least, most = _BOUNDS[key]
         if not least <= value <= most:
             raise UserError(f"{where}: it is a number from {least:g} to {most:,g}, not {value!r}")
+    if key == "check_profile" and value not in PROFILES:
+        raise UserError(f"{where}: no check profile is named {value!r}; choose from {', '.join(PROFILES)}")
     if key == "contract" and value not in names():
         raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.api import Settings
 from conformance.catalogue import checks_of
+from conformance.check import TIERS
 from conformance.replay import Replay
 from conformance.runner import Runner
 from conformance.strategies.dialect import SchemaFault
@@ -54,6 +55,7 @@ def _settings(run: Run) -> Settings:
         return Settings(
             seed=run.seed,
             examples=int(said.get("examples", 5)),
+            depth=next((tier for tier in TIERS if tier == said.get("check_profile")), "standard"),
             shrink=bool(said.get("shrink", True)),
             key=PLACEHOLDER if said.get("key", True) else None,
             model=said.get("model"),

@@ -145,6 +145,7 @@ def settings_of(options: Options) -> Settings:
     return Settings(
         seed=options.seed,
         examples=options.examples,
+        depth=options.profile.name,
         shrink=options.shrink,
         request_timeout=options.timeout,
         key=options.key,

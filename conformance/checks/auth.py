@@ -18,7 +18,7 @@ def key_of(api: Api) -> str:
     return api.settings.key
 
 
-@check("auth.none", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.none", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def no_key_is_refused(api: Api) -> None:
     """A request without a key is refused."""
     key_of(api)
@@ -39,7 +39,7 @@ def crashes_without_a_key(answer: Answer) -> Answer:
     return answer if answer.ask.header("authorization") else answer.with_error(500)
 
 
-@check("auth.wrong", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.wrong", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def a_wrong_key_is_refused(api: Api) -> None:
     """A request with a wrong key is refused."""
     key_of(api)
@@ -53,7 +53,7 @@ def takes_any_key(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.header("authorization") == f"Bearer {WRONG_KEY}" else answer
 
 
-@check("auth.scheme", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.scheme", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def another_scheme_is_refused(api: Api) -> None:
     """The key under the scheme Basic is refused."""
     exchange = api.send(api.body(), headers={"Authorization": f"Basic {key_of(api)}"})
@@ -67,7 +67,7 @@ def ignores_the_scheme(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.header("authorization").startswith("Basic ") else answer
 
 
-@check("auth.bare-key", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.bare-key"])
+@check("auth.bare-key", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.bare-key"], tier="quick")
 def a_bare_key_is_read_one_way(api: Api) -> None:
     """The key without a scheme is accepted or refused, without a crash."""
     exchange = api.send(api.body(), headers={"Authorization": key_of(api)})

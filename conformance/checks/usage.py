@@ -10,7 +10,7 @@ from conformance.checks.basics import plain
 from conformance.wire.answer import Answer
 
 
-@check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"])
+@check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"], tier="quick")
 def usage_adds_up(api: Api) -> None:
     """The total is the sum of prompt and completion tokens."""
     several = [api.answer(n=2, temperature=0.8)] if api.offers("n") else []
@@ -74,7 +74,7 @@ def counts_by_temperature(answer: Answer) -> Answer:
     )
 
 
-@check("usage.completion", cites=[".response.usage.completion_tokens"], needs=[".answers"])
+@check("usage.completion", cites=[".response.usage.completion_tokens"], needs=[".answers"], tier="quick")
 def every_choice_is_counted(api: Api) -> None:
     """The completion tokens of several choices are counted together, each at most `max_tokens`."""
     several = {"n": 3} if api.offers("n") else {}
