@@ -29,7 +29,7 @@ def render(run: Run, verdict: Verdict) -> str:
     page.add(_head(run, verdict))
     for grade in view.GRADE_TITLES:
         _findings(page, verdict, grade)
-    for block in (_unjudged(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
+    for block in (_unstable(run), _unjudged(run), _coverage(verdict), *map(_load, verdict.loads), _readings(verdict)):
         page.add(block, most=_FOR_TABLES)
     for finding in verdict.graded("fail"):
         page.add(_details(run, finding), most=MAX_BYTES - 512)
@@ -137,6 +137,14 @@ def _details(run: Run, finding: Finding) -> str:
         lines += ["Sent", "", block(shown.request), "", "Got", "", block(shown.answer), ""]
         lines += ["Again", "", block(shown.curl), ""]
     return "\n".join([*lines, "</details>"])
+
+
+def _unstable(run: Run) -> str:
+    found = [[rounds, ", ".join(code(check) for check in checks[:20])] for rounds, checks in view.unstable(run)]
+    if not found:
+        return ""
+    rows = [f"| {escaped(rounds, 160)} | {checks} |" for rounds, checks in found[:30]]
+    return "\n".join([f"### {view.UNSTABLE}", "", *_table_head(["rounds", "checks"]), *rows])
 
 
 def _unjudged(run: Run) -> str:

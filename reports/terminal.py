@@ -44,6 +44,7 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = WID
     _head(console, run, verdict)
     for grade in view.GRADE_TITLES:
         _findings(console, run, verdict, grade)
+    _unstable(console, run)
     _unjudged(console, run)
     _coverage(console, verdict)
     _readings(console, verdict)
@@ -70,7 +71,7 @@ def _head(console: Console, run: Run, verdict: Verdict) -> None:
     console.print(Text(f"Checks: {view.counts_line(verdict)}"))
     for note in verdict.notes:
         console.print(Text(one_line(note), style="dim"))
-    names = {"Started", "Took", "Requests", "Tokens", "Seed", "Gate", "Seatrial"}
+    names = {"Started", "Took", "Requests", "Tokens", "Seed", "Gate", "Seatrial", "Checks"}
     told = [f"{name.lower()} {value}" for name, value in view.facts(run, verdict) if name in names]
     console.print(Text(", ".join(told), style="dim"))
 
@@ -110,6 +111,14 @@ def _finding(console: Console, run: Run, finding: Finding, *, whole: bool) -> No
         _field(console, "got", shown.answer)
         _field(console, "again", shown.curl)
     console.print()
+
+
+def _unstable(console: Console, run: Run) -> None:
+    found = view.unstable(run)
+    if found:
+        _title(console, view.UNSTABLE)
+    for rounds, checks in found:
+        _item(console, f"{rounds}: {listed(checks, 20)}")
 
 
 def _unjudged(console: Console, run: Run) -> None:

@@ -26,9 +26,9 @@ def told(options: Options, plan: Plan, bill: Bill) -> str:
     judged, every = _musts(options, plan)
     head = [
         f"{options.target.url} by {options.contract.name}, seed {options.seed}, {with_key}",
-        f"profile {options.profile.name}: {counted(len(plan.checks), 'check')}, {options.jobs} at a time, "
-        f"{judged} of {every} MUST requirements that can be tested; {plan.left_out} checks are left to larger "
-        "profiles",
+        f"profile {options.profile.name}: {counted(len(plan.checks), 'check')}, {options.jobs} at a time",
+        f"left to larger profiles: {counted(plan.left_out, 'check')}",
+        f"about {judged} of {every} MUST requirements that can be tested",
         f"at most {options.budget_requests:,} requests and {options.budget_tokens:,} tokens",
         f"at most {_limit(options.rpm)} requests and {_limit(options.tpm)} tokens per minute",
         *_repeats(options),

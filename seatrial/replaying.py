@@ -10,10 +10,12 @@ from conformance.api import Settings
 from conformance.catalogue import checks_of
 from conformance.check import TIERS
 from conformance.replay import Replay
+from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
 from conformance.strategies.dialect import SchemaFault
 from conformance.wire.redact import PLACEHOLDER
 from reports.model import Outcome, Run
+from reports.rounds import merged
 from schemas.contracts import get
 from schemas.model import ROUTES, ContractError
 from seatrial.errors import UserError
@@ -41,10 +43,16 @@ def replayed(run: Run) -> Replayed:
     except (ContractError, SchemaFault) as error:
         raise UserError(f"this version cannot replay the log: {error}") from None
     chosen = [checks[one.check] for one in run.outcomes if one.check in checks]
-    # One at a time, so that a replay of one log always says the same.
-    found = Runner(chosen, Replay(run.exchanges.values()), contract, settings, jobs=1).run()
+    courier = Replay(run.exchanges.values())
+    every: list[Outcome] = []
+    for number in range(1, max([1, *(len(one.rounds) for one in run.outcomes)]) + 1):
+        asked = replace(settings, seed=seed_of_round(run.seed, number, same=bool(run.settings.get("same_seed", False))))
+        # One at a time, so that a replay of one log always says the same.
+        outcomes = Runner(chosen, in_round(courier, number), contract, asked, jobs=1).run()
+        every += [replace(one, round=number) for one in outcomes]
+    found = merged(every)
     return Replayed(
-        run=replace(run, outcomes=tuple(found)),
+        run=replace(run, outcomes=found),
         differences=tuple(_differences(run.outcomes, {one.check: one for one in found})),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +17,7 @@ from conformance.budget import Budget, Spent
 from conformance.endpoint import Endpoint
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
+from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
 from reports.log import EndStatus, LogError, LogWriter
 from reports.model import Outcome
@@ -68,15 +69,7 @@ class Session:
             log=lambda exchange: self._write(exchange.to_record()),
             stop=self._stop,
         )
-        self.runner = Runner(
-            plan.checks,
-            self._endpoint,
-            options.contract,
-            self._settings,
-            jobs=options.jobs,
-            on_outcome=self._record,
-            stop=self._stop,
-        )
+        self.runner = self._round(1)
 
     def __enter__(self) -> Session:
         return self
@@ -91,10 +84,15 @@ class Session:
         return preflight(self._endpoint, self.options.contract, self._settings)
 
     def run(self) -> Ending:
-        """Run the planned checks to the end; raises `LogError` when the log does not take their outcomes."""
-        self.runner.run()
-        if self.fault is not None:
-            raise self.fault
+        """Run the planned checks to the end, round by round; raises `LogError` when the log takes no outcomes."""
+        for number in range(1, self.options.repeat + 1):
+            if number > 1:
+                self.runner = self._round(number)
+            self.runner.run()
+            if self.fault is not None:
+                raise self.fault
+            if self.ending().status != "complete":
+                break
         return self.ending()
 
     def ending(self) -> Ending:
@@ -125,6 +123,19 @@ class Session:
         """End everything under way within a second or so; safe to call twice."""
         self._endpoint.close_now()
         self.runner.halt(STOP_SECONDS)
+
+    def _round(self, number: int) -> Runner:
+        options = self.options
+        seed = seed_of_round(options.seed, number, same=options.same_seed)
+        return Runner(
+            self.plan.checks,
+            in_round(self._endpoint, number),
+            options.contract,
+            replace(self._settings, seed=seed),
+            jobs=options.jobs,
+            on_outcome=lambda outcome: self._record(replace(outcome, round=number)),
+            stop=self._stop,
+        )
 
     def _record(self, outcome: Outcome) -> None:
         self._write(outcome.to_record())

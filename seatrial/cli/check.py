@@ -37,5 +37,6 @@ def command(target: str, dry_run: bool, **given: Any) -> int:
     if dry_run:
         click.echo(told(options, plan, rehearse(options, plan)), nl=False)
         return CONFORMS
-    note(cap_line(options, plan))
+    if options.repeat > 1:
+        note(cap_line(options, plan))
     return carry_out(Course(command="check", options=options, checks=plan), output)
