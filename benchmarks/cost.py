@@ -1,5 +1,6 @@
-"""What a conformance run costs: requests, wall time and CPU per request, against the embedded stand-in.
+"""What a conformance run costs: requests, tokens, wall time and CPU per request, against the embedded stand-in.
 
+`python -m benchmarks.cost --dearest N` lists the checks that cost most in the standard profile in place of that.
 `python -m benchmarks.cost [--runs N]` starts the stand-in as its own process, so that the CPU time is the client's.
 """
 
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from reports.model import Run
+from reports.model import Outcome, Run
 
 KEY = "benchmark-key-of-seatrial"
 BOUND = 600  # seconds; nothing here may take longer
@@ -26,12 +27,14 @@ BOUND = 600  # seconds; nothing here may take longer
 
 @dataclass(frozen=True)
 class Cost:
-    """One run: its exit code, requests, and seconds of wall and CPU time, with what start-up alone costs."""
+    """One run: its exit code, requests, tokens at most, and seconds of wall and CPU time with the start-up in them."""
 
     exit_code: int
     requests: int
+    tokens: int
     wall: float
     cpu: float
+    outcomes: tuple[Outcome, ...] = ()
 
     @property
     def cpu_ms(self) -> float:
@@ -92,25 +95,49 @@ def measured(url: str, *options: str) -> Cost:
             time.sleep(0.02)
         wall = time.monotonic() - begun
         process.returncode = os.waitstatus_to_exitcode(status)
-        end = Run.read(log).end
-        return Cost(process.returncode, end.requests if end else 0, wall, usage.ru_utime + usage.ru_stime)
+        run = Run.read(log)
+        tokens = sum(outcome.tokens for outcome in run.outcomes)
+        requests = run.end.requests if run.end else 0
+        return Cost(process.returncode, requests, tokens, wall, usage.ru_utime + usage.ru_stime, run.outcomes)
+
+
+CASES = (
+    ("profile quick", (), ("--profile", "quick")),
+    ("profile standard", (), ()),
+    ("profile thorough", (), ("--profile", "thorough")),
+    ("profile standard, --jobs 1", (), ("--jobs", "1")),
+    ("answers after 300 ms, --jobs 16", ("--ttft-ms", "300"), ("--jobs", "16")),
+)
+
+
+def compared(runs: int) -> None:
+    print(f"{'case':34} {'exit':>4} {'requests':>8} {'tokens':>8} {'wall s':>8} {'CPU s':>7} {'CPU ms/request':>15}")
+    for name, server, client in CASES:
+        with standin(*server) as url:
+            costs = [measured(url, *client) for _ in range(runs)]
+        middle = sorted(costs, key=lambda cost: cost.wall)[len(costs) // 2]
+        cpu = statistics.median(cost.cpu_ms for cost in costs)
+        figures = f"{middle.exit_code:4} {middle.requests:8} {middle.tokens:8} {middle.wall:8.1f} {middle.cpu:7.1f}"
+        print(f"{name:34} {figures} {cpu:15.2f}")
+
+
+def dearest(most: int) -> None:
+    with standin() as url:
+        outcomes = measured(url).outcomes
+    print(f"{'requests':>8} {'tokens':>8}  check")
+    for one in sorted(outcomes, key=lambda each: (each.requests, each.tokens), reverse=True)[:most]:
+        print(f"{one.requests:8} {one.tokens:8}  {one.check}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3)
-    runs = parser.parse_args().runs
-    print(f"{'case':34} {'exit':>4} {'requests':>8} {'wall s':>8} {'CPU s':>7} {'CPU ms/request':>15}")
-    for name, server, client in (
-        ("default profile", (), ()),
-        ("default profile, --jobs 1", (), ("--jobs", "1")),
-        ("answers after 300 ms, --jobs 16", ("--ttft-ms", "300"), ("--jobs", "16")),
-    ):
-        with standin(*server) as url:
-            costs = [measured(url, *client) for _ in range(runs)]
-        middle = sorted(costs, key=lambda cost: cost.wall)[len(costs) // 2]
-        cpu = statistics.median(cost.cpu_ms for cost in costs)
-        print(f"{name:34} {middle.exit_code:4} {middle.requests:8} {middle.wall:8.1f} {middle.cpu:7.1f} {cpu:15.2f}")
+    parser.add_argument("--dearest", type=int, default=0)
+    given = parser.parse_args()
+    if given.dearest:
+        dearest(given.dearest)
+    else:
+        compared(given.runs)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from conformance.budget import upper_bound
-from conformance.check import Inconclusive, Skip, Unsupported, Violation
+from conformance.check import Inconclusive, Skip, Tier, Unsupported, Violation
 from conformance.courier import Courier, Witness
 from conformance.lanes import Lanes
 from conformance.strategies.bodies import fitting, without
@@ -66,6 +66,8 @@ class Settings:
 
     seed: int = 0
     examples: int = 5
+    # How much to ask: "quick" is the decisive values alone.
+    depth: Tier = "standard"
     shrink: bool = True
     request_timeout: float = 30.0
     key: str | None = None
@@ -128,6 +130,15 @@ class Api:
     def examples(self) -> int:
         """How many random examples a property test draws."""
         return self.settings.examples
+
+    @property
+    def quick(self) -> bool:
+        """Whether only what decides is to be asked."""
+        return self.settings.depth == "quick"
+
+    def few(self, values: Sequence[T], most: int = 1) -> Sequence[T]:
+        """All of the values; only the first `most` where little is to be asked."""
+        return values[:most] if self.quick else values
 
     @property
     def shrink(self) -> bool:

@@ -81,14 +81,20 @@ def upper_bound(body: Any) -> int:
     A body that is not a JSON object is refused by any endpoint, so it costs nothing but its request; one that a lenient
     parser may read costs what it asks for.
     """
+    return sum(bounds(body))
+
+
+def bounds(body: Any) -> tuple[int, int]:
+    """The most tokens that go in with a request, and the most that come out."""
     if isinstance(body, bytes):
         body = _leniently(body)
     if not isinstance(body, dict):
-        return 0
+        return 0, 0
     prompt = body.get("prompt", body.get("messages", ""))
     candidates = max(_count(body.get("n"), 1), _count(body.get("best_of"), 1))
+    most = _count(body.get("max_tokens", body.get("max_completion_tokens")), ASSUMED_MAX_TOKENS)
     # Three bytes a token is below what any tokenizer needs for the short English prompts that checks send.
-    return len(json.dumps(prompt)) // 3 + 8 + _count(body.get("max_tokens"), ASSUMED_MAX_TOKENS) * candidates
+    return len(json.dumps(prompt)) // 3 + 8, most * candidates
 
 
 def _leniently(raw: bytes) -> Any:

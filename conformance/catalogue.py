@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from conformance.check import Check, declared, unique
+from conformance.check import TIERS, Check, Tier, declared, unique
 from conformance.checks import (
     auth,
     basics,
@@ -39,6 +39,7 @@ from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
 from conformance.rows.random_broken import random_broken_checks
 from conformance.rows.requests import request_checks
+from conformance.runner import with_needs
 from schemas import emit
 from schemas.model import Contract, Requirement
 
@@ -108,3 +109,9 @@ def select(checks: Mapping[str, Check], patterns: Iterable[str]) -> list[str]:
             raise NoSuchCheck(f"no check matches {pattern!r}; `seatrial list` shows them all")
         wanted.update(dict.fromkeys(matching))
     return list(wanted) if patterns else list(checks)
+
+
+def within(checks: Mapping[str, Check], tier: Tier) -> dict[str, Check]:
+    """The checks that a profile of that tier plans: its own, those of smaller tiers, and what they need."""
+    chosen = [one.id for one in checks.values() if TIERS.index(one.tier) <= TIERS.index(tier)]
+    return {one.id: one for one in with_needs(checks, chosen)}

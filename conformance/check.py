@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from conformance.api import Api
 
 Body = Callable[["Api"], None]
+# The smallest selection that a check belongs to; each has all of those before it.
+Tier = Literal["quick", "standard", "thorough"]
+TIERS: tuple[Tier, ...] = ("quick", "standard", "thorough")
 
 
 class Violation(Exception):
@@ -75,7 +78,7 @@ class Check:
 
     `id` is a name and never a position; `cites` are requirement ids, the first the one that a failure is filed under;
     `settles` are the errata whose reading the check records; `cost` is the order in which checks run (cheap first,
-    dangerous last).
+    dangerous last); `tier` is the smallest profile that plans the check.
     """
 
     id: str
@@ -89,6 +92,8 @@ class Check:
     mutants: tuple[Mutant, ...] = ()
     cost: int = 0
     deadline: float = 60.0
+    # A check that a row implies knows how to ask little where little is wanted.
+    tier: Tier = "quick"
 
 
 @dataclass
@@ -107,6 +112,7 @@ class Declaration:
     settles: tuple[str, ...]
     cost: int
     deadline: float
+    tier: Tier
     _mutants: list[Mutant] = field(default_factory=list)
 
     def mutant(self, function: Callable[[Answer], Answer]) -> Callable[[Answer], Answer]:
@@ -141,6 +147,7 @@ class Declaration:
                 mutants=tuple(replace(m, id=f"{check_id}/{m.id}") for m in self._mutants),
                 cost=self.cost,
                 deadline=self.deadline,
+                tier=self.tier,
             )
 
 
@@ -153,11 +160,13 @@ def check(
     settles: Iterable[str] = (),
     cost: int = 0,
     deadline: float = 60.0,
+    tier: Tier = "standard",
 ) -> Callable[[Body], Declaration]:
     """Declare a check; its docstring states the fact that holds when it passes, and is its title in every report.
 
-    `routes` empty means that the check belongs to the endpoint as a whole. Raises `ValueError` at import for a check
-    without a title or without a citation.
+    `routes` empty means that the check belongs to the endpoint as a whole. `tier` is "quick" for a check that is worth
+    its few requests in every run, "thorough" for one that costs more than it usually finds. Raises `ValueError` at
+    import for a check without a title or without a citation.
     """
     cited = tuple(cites)
     if not cited:
@@ -165,7 +174,7 @@ def check(
 
     def declare(function: Body) -> Declaration:
         _title(function)
-        return Declaration(function, name, cited, tuple(routes), tuple(needs), tuple(settles), cost, deadline)
+        return Declaration(function, name, cited, tuple(routes), tuple(needs), tuple(settles), cost, deadline, tier)
 
     return declare
 

@@ -41,6 +41,8 @@ def render(run: Run, verdict: Verdict) -> str:
             with_evidence=_WITH_EVIDENCE,
             open_at_first=_OPEN_AT_FIRST,
             bar=_bar(verdict),
+            unstable=view.unstable(run),
+            unstable_title=view.UNSTABLE,
             unjudged=view.unjudged(run),
             passed=[outcome for outcome in run.outcomes if outcome.status == "pass"],
             coverage_counts=view.coverage_counts(verdict.coverage),

@@ -116,6 +116,7 @@ def judge(run: Run, gate: Gate, today: date) -> Verdict:
     doubts = [
         *_run_doubts(run),
         *option_doubts(run, gate),
+        *_unstable_doubts(run, gate, requirements, today),
         *_coverage_doubts(coverage, gate, today),
         *_load_doubts(run, loads),
     ]
@@ -247,6 +248,17 @@ def _coverage_doubts(coverage: tuple[Coverage, ...], gate: Gate, today: date) ->
         yield f"this gate does not accept the skip of {counted(len(skipped), 'MUST requirement')}: {listed(skipped)}"
 
 
+def _unstable_doubts(run: Run, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> Iterable[str]:
+    """The checks that would fail the gate and whose verdict changed; one that failed in any round fails anyway."""
+    ids = [
+        one.check
+        for one in run.outcomes
+        if one.unstable and one.status != "fail" and _finding(one, gate, requirements, today).grade == "fail"
+    ]
+    if ids:
+        yield f"the verdict of {counted(len(ids), 'check')} changed from round to round: {listed(ids)}"
+
+
 def _load_doubts(run: Run, loads: tuple[LoadSummary, ...]) -> Iterable[str]:
     if run.command == "load" and not loads:
         yield "no load was recorded"
@@ -272,6 +284,14 @@ def _notes(run: Run, coverage: tuple[Coverage, ...], findings: tuple[Finding, ..
     waived = [finding for finding in findings if finding.grade == "waived"]
     if waived:
         notes.append(f"{counted(len(waived), 'failing check')} waived: {listed(one.outcome.check for one in waived)}")
-    if run.partial:
+    if run.settings.get("only"):
         notes.append("only a selection of the checks was asked for")
+    elif left_out := run.settings.get("left_out"):
+        profile = run.settings.get("check_profile")
+        notes.append(f"profile {profile}: {len(run.planned)} checks; larger profiles have {left_out} more")
+    rounds = max((len(one.rounds) for one in run.outcomes), default=0)
+    if rounds:
+        unstable = [one.check for one in run.outcomes if one.unstable]
+        what = f"changed the verdict of {counted(len(unstable), 'check')}" if unstable else "changed no verdict"
+        notes.append(f"{rounds} rounds of the checks {what}")
     return tuple(notes)

@@ -39,6 +39,7 @@ def _checks(run: Run, verdict: Verdict) -> ET.Element:
     properties = [(name, value) for name, value in view.facts(run, verdict)]
     properties += [(name, str(count)) for name, count in verdict.counts.items()]
     properties += [(f"requirements:{outcome.check}", " ".join(outcome.cites)) for outcome in run.outcomes]
+    properties += [(f"unstable:{check}", rounds) for rounds, checks in view.unstable(run) for check in checks]
     seconds = sum(outcome.seconds for outcome in run.outcomes)
     return _suite("checks", run, cases, properties, view.counts_line(verdict), seconds)
 

@@ -31,6 +31,7 @@ def render(run: Run, verdict: Verdict) -> str:
         _findings(page, verdict, grade)
     for block in (
         _options(run, verdict),
+        _unstable(run),
         _unjudged(run),
         _coverage(verdict),
         *map(_load, verdict.loads),
@@ -170,6 +171,14 @@ def _options(run: Run, verdict: Verdict) -> str:
     for one in verdict.lacking:
         lines += [part for line in view.again(run, one) for part in (f"{code(one.name)}, again", "", block(line), "")]
     return "\n".join(lines)
+
+
+def _unstable(run: Run) -> str:
+    found = [[rounds, ", ".join(code(check) for check in checks[:20])] for rounds, checks in view.unstable(run)]
+    if not found:
+        return ""
+    rows = [f"| {escaped(rounds, 160)} | {checks} |" for rounds, checks in found[:30]]
+    return "\n".join([f"### {view.UNSTABLE}", "", *_table_head(["rounds", "checks"]), *rows])
 
 
 def _unjudged(run: Run) -> str:

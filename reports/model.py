@@ -22,7 +22,8 @@ class Outcome:
     """How one check ended. `exchanges` are ids, the decisive one last; `count` is how often it was seen to fail.
 
     `status` is one of `STATUSES`; `readings` has the reading of each erratum that the check settled; `seconds`,
-    `requests` and `tokens` (an upper bound) are what the check spent.
+    `requests` and `tokens` (an upper bound) are what the check spent. `round` counts from 1; `rounds` has the status of
+    each round where a check ran in several, and this outcome is then the worst of them.
     """
 
     check: str
@@ -39,10 +40,17 @@ class Outcome:
     seconds: float = 0.0
     requests: int = 0
     tokens: int = 0
+    round: int = 1
+    rounds: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"{self.check}: status {self.status!r} is not one of {', '.join(STATUSES)}")
+
+    @property
+    def unstable(self) -> bool:
+        """Whether its rounds did not all end alike."""
+        return len(set(self.rounds)) > 1
 
     def to_record(self) -> dict[str, Any]:
         """The outcome as a record of the log."""
@@ -62,6 +70,7 @@ class Outcome:
             "seconds": self.seconds,
             "requests": self.requests,
             "tokens": self.tokens,
+            "round": self.round,
         }
 
 
@@ -213,8 +222,8 @@ class Run:
 
     @property
     def partial(self) -> bool:
-        """Whether the user asked for a selection of the checks (`settings.only`): others are rightly missing."""
-        return bool(self.settings.get("only"))
+        """Whether a selection of the checks was asked for, by hand or by a profile: others are rightly missing."""
+        return bool(self.settings.get("only") or self.settings.get("left_out"))
 
     @property
     def not_run(self) -> tuple[str, ...]:

@@ -14,17 +14,13 @@ from typing import Any, BinaryIO, TypeVar
 from conformance.wire.exchange import Exchange
 from reports.log import FORMAT, LogError
 from reports.model import Capability, End, Histogram, Load, Outcome, Run, Sample
+from reports.rounds import merged
 from schemas.model import LEVELS, Requirement
 
 # Far above what a bounded exchange can take; a file without line ends must not fill the memory.
 MAX_LINE = 128 << 20
 # What the writer puts first in a sample's line, so that unwanted samples are not even parsed.
 _SAMPLE = b'{"type":"sample"'
-# Two outcomes of one check come from running it again: trying until it passes must not pay.
-_SEVERITY = {
-    status: rank
-    for rank, status in enumerate(("fail", "error", "inconclusive", "blocked", "unsupported", "skip", "pass"))
-}
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
@@ -47,7 +43,7 @@ class _Reader:
         self._number = 0
         self._truncated = False
         self._capabilities: dict[str, Capability] = {}
-        self._outcomes: dict[str, Outcome] = {}
+        self._outcomes: list[Outcome] = []
         self._exchanges: dict[str, Exchange] = {}
         self._loads: list[Load] = []
         self._samples: list[Sample] = []
@@ -65,7 +61,7 @@ class _Reader:
         return replace(
             made,
             capabilities=tuple(self._capabilities.values()),
-            outcomes=tuple(self._outcomes.values()),
+            outcomes=merged(self._outcomes),
             exchanges=self._exchanges,
             loads=tuple(self._loads),
             samples=tuple(self._samples),
@@ -103,10 +99,7 @@ class _Reader:
             exchange = self._built(_exchange, record)
             self._exchanges[exchange.id] = exchange
         elif kind == "outcome":
-            outcome = self._built(_outcome, record)
-            before = self._outcomes.get(outcome.check)
-            if before is None or _SEVERITY[outcome.status] < _SEVERITY[before.status]:
-                self._outcomes[outcome.check] = outcome
+            self._outcomes.append(self._built(_outcome, record))
         elif kind == "capability":
             capability = self._built(_capability, record)
             self._capabilities[capability.name] = capability
@@ -215,6 +208,7 @@ def _outcome(record: Record) -> Outcome:
         seconds=_number(record, "seconds"),
         requests=_typed(record, "requests", int, 0),
         tokens=_typed(record, "tokens", int, 0),
+        round=_typed(record, "round", int, 1),
     )
 
 

@@ -45,6 +45,7 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = WID
     for grade in view.GRADE_TITLES:
         _findings(console, run, verdict, grade)
     _options(console, run, verdict)
+    _unstable(console, run)
     _unjudged(console, run)
     _coverage(console, verdict)
     _readings(console, verdict)
@@ -71,7 +72,7 @@ def _head(console: Console, run: Run, verdict: Verdict) -> None:
     console.print(Text(f"Checks: {view.counts_line(verdict)}"))
     for note in verdict.notes:
         console.print(Text(one_line(note), style="dim"))
-    names = {"Started", "Took", "Requests", "Tokens", "Seed", "Gate", "Seatrial"}
+    names = {"Started", "Took", "Requests", "Tokens", "Seed", "Gate", "Seatrial", "Checks"}
     told = [f"{name.lower()} {value}" for name, value in view.facts(run, verdict) if name in names]
     console.print(Text(", ".join(told), style="dim"))
 
@@ -130,6 +131,14 @@ def _options(console: Console, run: Run, verdict: Verdict) -> None:
         _field(console, "found", visible(one.capability.message))
         for line in view.again(run, one):
             _field(console, "again", line)
+
+
+def _unstable(console: Console, run: Run) -> None:
+    found = view.unstable(run)
+    if found:
+        _title(console, view.UNSTABLE)
+    for rounds, checks in found:
+        _item(console, f"{rounds}: {listed(checks, 20)}")
 
 
 def _unjudged(console: Console, run: Run) -> None:

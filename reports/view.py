@@ -112,6 +112,18 @@ def unjudged(run: Run) -> list[tuple[str, int, list[tuple[str, list[str]]]]]:
     return found
 
 
+def unstable(run: Run) -> list[tuple[str, list[str]]]:
+    """The checks whose verdict changed, by how their rounds ended."""
+    found: dict[str, list[str]] = {}
+    for outcome in run.outcomes:
+        if outcome.unstable:
+            found.setdefault(", ".join(outcome.rounds), []).append(outcome.check)
+    return list(found.items())
+
+
+UNSTABLE = "Unstable: the verdict changed from round to round"
+
+
 def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:
     """Name and value of what identifies a run, each in one line."""
     end = run.end
@@ -120,6 +132,7 @@ def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:
         ("Contract", run.contract),
         ("Command", run.command),
         ("Profile", run.profile),
+        ("Checks", _check_profile(run)),
         ("Started", run.started),
         ("Took", f"{end.seconds:,.1f} s" if end else ""),
         ("Requests", f"{end.requests:,}" if end else ""),
@@ -130,6 +143,14 @@ def facts(run: Run, verdict: Verdict) -> list[tuple[str, str]]:
         ("Run", run.id),
     ]
     return [(name, one_line(value)) for name, value in pairs if value]
+
+
+def _check_profile(run: Run) -> str:
+    """The check profile with how many of the contract's checks it planned; empty for a run that named none."""
+    name, left_out = run.settings.get("check_profile"), run.settings.get("left_out")
+    if not isinstance(name, str) or not isinstance(left_out, int) or not run.planned:
+        return ""
+    return f"{name}, {len(run.planned)} of {len(run.planned) + left_out}" if not run.settings.get("only") else name
 
 
 def place(requirement: Requirement | None) -> str:
@@ -147,7 +168,9 @@ def quote(finding: Finding) -> str:
 def seen(finding: Finding) -> str:
     """What was found, with how often where that is more than once."""
     count = finding.outcome.count
-    return finding.outcome.message + (f" (seen {count} times)" if count > 1 else "")
+    times = f" (seen {count} times)" if count > 1 else ""
+    unsteady = f" (unstable: {', '.join(finding.outcome.rounds)})" if finding.outcome.unstable else ""
+    return finding.outcome.message + times + unsteady
 
 
 def waiver_line(finding: Finding) -> str:

@@ -82,7 +82,7 @@ class _Conductor:
         with session:
             session.preflight()
             caps = (options.budget_requests, options.budget_tokens)
-            self._progress.checks(len(plan.checks), lambda: session.spent, caps)
+            self._progress.checks(len(plan.checks) * options.repeat, lambda: session.spent, caps)
             return session.run()
 
     def finish(self, ending: Ending) -> None:

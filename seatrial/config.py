@@ -14,6 +14,8 @@ from typing import Any
 
 from schemas.contracts import names
 from seatrial.errors import UserError
+from seatrial.prices import MOST_PRICE, Prices
+from seatrial.profiles import PROFILES
 
 FILE_NAME = "seatrial.toml"
 
@@ -28,8 +30,18 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "tpm": int,
     "timeout": (int, float),
     "filter_prompts": list,
+    "check_profile": str,
+    "price_input_per_million": (int, float),
+    "price_output_per_million": (int, float),
+    "currency": str,
 }
-_BOUNDS: Mapping[str, tuple[float, float]] = {"rpm": (0, 10**9), "tpm": (0, 10**12), "timeout": (0.1, 600)}
+_BOUNDS: Mapping[str, tuple[float, float]] = {
+    "rpm": (0, 10**9),
+    "tpm": (0, 10**12),
+    "timeout": (0.1, 600),
+    "price_input_per_million": (0, MOST_PRICE),
+    "price_output_per_million": (0, MOST_PRICE),
+}
 _WORDS = {str: "text in quotes", int: "a whole number", list: "a list of texts in quotes"}
 # Each is asked about three times on each route.
 _MOST_PROMPTS, _LONGEST_PROMPT = 8, 4_000
@@ -52,6 +64,15 @@ class TargetConfig:
     tpm: int | None = None
     timeout: float | None = None
     filter_prompts: tuple[str, ...] = ()
+    check_profile: str | None = None
+    price_input_per_million: float | None = None
+    price_output_per_million: float | None = None
+    currency: str | None = None
+
+    @property
+    def prices(self) -> Prices:
+        """What the target's tokens cost, as far as the file says."""
+        return Prices(self.price_input_per_million, self.price_output_per_million, self.currency)
 
 
 def find_target(text: str, *, config: Path | None, folder: Path) -> TargetConfig:
@@ -145,3 +166,5 @@ def _checked(where: str, key: str, value: Any) -> None:
             raise UserError(f"{where}: it is a number from {least:g} to {most:,g}, not {value!r}")
     if key == "contract" and value not in (*names(), "auto"):
         raise UserError(f"{where}: no contract is named {value!r}; choose from {', '.join(names())}, or auto")
+    if key == "check_profile" and value not in PROFILES:
+        raise UserError(f"{where}: no check profile is named {value!r}; choose from {', '.join(PROFILES)}")

@@ -134,7 +134,7 @@ class Trial:
         return verdict.exit_code
 
     def _start(self, wanted: list[str]) -> None:
-        plan = Plan(checks=tuple(with_needs(self._checks, wanted)), rows=self.plan.rows)
+        plan = Plan(checks=tuple(with_needs(self._checks, wanted)), rows=self.plan.rows, left_out=self.plan.left_out)
         # What pytest left out was not asked for, and is no gap in the run.
         only = () if len(plan.checks) == len(self._checks) else tuple(wanted)
         try:
@@ -242,7 +242,7 @@ def collector(path: Path, package: Path, parent: pytest.Collector) -> pytest.Col
 def _options(config: pytest.Config, warn: Callable[[str], None]) -> Options:
     names = (
         "contract", "key_env", "model", "rpm", "tpm", "timeout", "jobs", "budget_requests", "budget_tokens", "seed",
-        "examples",
+        "examples", "check_profile",
     )  # fmt: skip
     given = {name: config.getoption(f"seatrial_{name}") for name in names}
     given |= {name: _path(config, name) for name in ("config", "key_file", "ca_file")}

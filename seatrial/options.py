@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select
+from conformance.catalogue import NoSuchCheck, checks_of, extra_rows, select, within
 from conformance.check import Check
 from conformance.endpoint import Target, TargetError
 from conformance.recognise import Recognised
@@ -19,6 +19,8 @@ from seatrial.config import TargetConfig, check_filter_prompts, find_target
 from seatrial.errors import UserError
 from seatrial.keys import find_key
 from seatrial.own_schemas import read_schemas
+from seatrial.prices import NO_PRICES, Prices
+from seatrial.profiles import DEFAULT, PROFILES, Profile
 from seatrial.recognising import AUTO, recognised
 
 DEFAULT_CONTRACT = "azure-llama"
@@ -43,11 +45,15 @@ class Asked:
     tpm: int | None = None
     timeout: float | None = None
     jobs: int = 4
-    budget_requests: int = 1_500
-    budget_tokens: int = 80_000
+    check_profile: str | None = None
+    budget_requests: int | None = None
+    budget_tokens: int | None = None
     seed: int = 0
-    examples: int = 5
     filter_prompt: tuple[str, ...] = ()
+    examples: int | None = None
+    repeat: int = 1
+    same_seed: bool = False
+    prices: Prices = NO_PRICES
     schema: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     shrink: bool = True
@@ -59,6 +65,7 @@ class Asked:
             ("--budget-tokens", self.budget_tokens, 1, 10**12),
             ("--seed", self.seed, 0, 2**63 - 1),
             ("--examples", self.examples, 0, 1_000),
+            ("--repeat", self.repeat, 1, 100),
             ("--rpm", self.rpm, 0, 10**9),
             ("--tpm", self.tpm, 0, 10**12),
             ("--timeout", self.timeout, 0.1, 600),
@@ -83,10 +90,14 @@ class Options:
     tpm: int | None = None
     timeout: float = DEFAULT_TIMEOUT
     jobs: int = Asked.jobs
-    budget_requests: int = Asked.budget_requests
-    budget_tokens: int = Asked.budget_tokens
+    profile: Profile = PROFILES[DEFAULT]
+    budget_requests: int = PROFILES[DEFAULT].budget_requests
+    budget_tokens: int = PROFILES[DEFAULT].budget_tokens
     seed: int = Asked.seed
-    examples: int = Asked.examples
+    examples: int = PROFILES[DEFAULT].examples
+    repeat: int = Asked.repeat
+    same_seed: bool = Asked.same_seed
+    prices: Prices = NO_PRICES
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     shrink: bool = True
@@ -108,6 +119,9 @@ class Options:
             "budget_requests": self.budget_requests,
             "budget_tokens": self.budget_tokens,
             "examples": self.examples,
+            "check_profile": self.profile.name,
+            "repeat": self.repeat,
+            "same_seed": self.same_seed,
             "schemas": {route: dict(schema) for route, schema in self.schemas.items()},
             "only": list(self.only),
             "shrink": self.shrink,
@@ -116,10 +130,14 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The checks of a run in their order, those included that others need, and the rows of the user's own schemas."""
+    """The checks of a run in their order, those included that others need, and the rows of the user's own schemas.
+
+    `left_out` counts the checks of the contract that the check profile does not plan.
+    """
 
     checks: tuple[Check, ...]
     rows: tuple[Requirement, ...] = ()
+    left_out: int = 0
 
     @property
     def ids(self) -> list[str]:
@@ -136,6 +154,7 @@ def resolve(
     """
     named = find_target(asked.target, config=asked.config, folder=folder)
     contract = contract_of(asked, named, sends=sends)
+    profile = profile_of(asked, named)
     variable, file = (asked.key_env, asked.key_file)
     if variable is None and file is None and not asked.no_key:
         variable, file = named.key_env, named.key_file
@@ -167,10 +186,14 @@ def resolve(
         tpm=_limit(asked.tpm, named.tpm, contract.tokens_per_minute),
         timeout=timeout,
         jobs=asked.jobs,
-        budget_requests=asked.budget_requests,
-        budget_tokens=asked.budget_tokens,
+        profile=profile,
+        budget_requests=_first(asked.budget_requests, profile.budget_requests * asked.repeat),
+        budget_tokens=_first(asked.budget_tokens, profile.budget_tokens * asked.repeat),
         seed=asked.seed,
-        examples=asked.examples,
+        examples=_first(asked.examples, profile.examples),
+        repeat=asked.repeat,
+        same_seed=asked.same_seed,
+        prices=asked.prices.over(named.prices),
         schemas=read_schemas(asked.schema, contract),
         only=asked.only,
         shrink=asked.shrink,
@@ -192,14 +215,35 @@ def contract_of(asked: Asked, named: TargetConfig, *, sends: bool = True) -> Con
         raise UserError(str(error)) from None
 
 
+def profile_of(asked: Asked, named: TargetConfig) -> Profile:
+    """The check profile: the user's word, else the target's, else the default."""
+    name = asked.check_profile or named.check_profile or DEFAULT
+    if name not in PROFILES:
+        raise UserError(f"no check profile is named {name!r}; choose from {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
 def planned(options: Options) -> Plan:
-    """The checks that these options mean; `UserError` for a pattern that matches none."""
+    """The checks that these options mean; `UserError` for a pattern that matches none of the profile."""
     checks = checks_of(options.contract, options.schemas)
+    offered = within(checks, options.profile.name)
     try:
-        wanted = select(checks, options.only)
+        # Who names a check in full wants it, whatever the profile.
+        wanted = [one for one in select(checks, options.only) if one in offered or one in options.only]
     except NoSuchCheck as error:
         raise UserError(str(error)) from None
-    return Plan(checks=tuple(with_needs(checks, wanted)), rows=tuple(extra_rows(options.schemas)))
+    if not wanted:
+        raise UserError(f"profile {options.profile.name} has no check that --only names; choose a larger --profile")
+    return Plan(
+        checks=tuple(with_needs(checks, wanted)),
+        rows=tuple(extra_rows(options.schemas)),
+        left_out=len(checks) - len(offered),
+    )
+
+
+def _first(asked: int | None, usual: int) -> int:
+    """What was asked for, or else what is usual."""
+    return usual if asked is None else asked
 
 
 def _limit(asked: int | None, named: int | None, contract: int) -> int | None:

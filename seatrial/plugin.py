@@ -23,6 +23,7 @@ _COMMON: tuple[tuple[str, dict[str, Any]], ...] = (
         {"metavar": "NAME", "help": "contract to judge by, or auto (default: the target's or azure-llama)"},
     ),
     ("jobs", {"type": int, "help": "requests at a time"}),
+    ("check-profile", {"metavar": "NAME", "help": "how much to ask: quick, standard (default) or thorough"}),
     ("budget-requests", {"type": int, "help": "most requests that checks send"}),
     ("budget-tokens", {"type": int, "help": "most tokens that checks may cost"}),
     ("examples", {"type": int, "help": "random requests for each property"}),

@@ -72,6 +72,7 @@ def run_record(
     """
     settings = options.to_record()
     settings["only"] = list(only or options.only)
+    settings["left_out"] = plan.left_out
     if load is not None:
         settings["load"] = load
     settings["python"] = platform.python_version()

@@ -9,11 +9,14 @@ from typing import Any
 from conformance.api import Settings
 from conformance.capabilities import probe, unsupported
 from conformance.catalogue import checks_of
+from conformance.check import TIERS
 from conformance.replay import Replay
+from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
 from conformance.strategies.dialect import SchemaFault
 from conformance.wire.redact import PLACEHOLDER
 from reports.model import Outcome, Run
+from reports.rounds import merged
 from schemas.contracts import get
 from schemas.model import ROUTES, ContractError
 from seatrial.errors import UserError
@@ -46,10 +49,16 @@ def replayed(run: Run) -> Replayed:
     asked = dict.fromkeys(one.route for one in run.capabilities)
     capabilities = probe(courier, contract, settings, [route for route in ROUTES if route in asked])
     settings = replace(settings, unsupported=unsupported(capabilities))
-    # One at a time, so that a replay of one log always says the same.
-    found = Runner(chosen, courier, contract, settings, jobs=1).run()
+    same = bool(run.settings.get("same_seed", False))
+    every: list[Outcome] = []
+    for number in range(1, max([1, *(len(one.rounds) for one in run.outcomes)]) + 1):
+        seeded = replace(settings, seed=seed_of_round(run.seed, number, same=same))
+        # One at a time, so that a replay of one log always says the same.
+        outcomes = Runner(chosen, in_round(courier, number), contract, seeded, jobs=1).run()
+        every += [replace(one, round=number) for one in outcomes]
+    found = merged(every)
     return Replayed(
-        run=replace(run, capabilities=capabilities, outcomes=tuple(found)),
+        run=replace(run, capabilities=capabilities, outcomes=found),
         differences=tuple(_differences(run.outcomes, {one.check: one for one in found})),
     )
 
@@ -60,6 +69,7 @@ def _settings(run: Run) -> Settings:
         return Settings(
             seed=run.seed,
             examples=int(said.get("examples", 5)),
+            depth=next((tier for tier in TIERS if tier == said.get("check_profile")), "standard"),
             shrink=bool(said.get("shrink", True)),
             key=PLACEHOLDER if said.get("key", True) else None,
             model=said.get("model"),

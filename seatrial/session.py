@@ -18,6 +18,7 @@ from conformance.capabilities import probe, unsupported
 from conformance.endpoint import Endpoint, cost
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
+from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
 from reports.log import EndStatus, LogError, LogWriter
 from reports.model import Outcome
@@ -69,15 +70,7 @@ class Session:
             log=lambda exchange: self._write(exchange.to_record()),
             stop=self._stop,
         )
-        self.runner = Runner(
-            plan.checks,
-            self._endpoint,
-            options.contract,
-            self._settings,
-            jobs=options.jobs,
-            on_outcome=self._record,
-            stop=self._stop,
-        )
+        self.runner = self._round(1)
 
     def __enter__(self) -> Session:
         return self
@@ -103,14 +96,21 @@ class Session:
         capabilities = probe(self._endpoint, contract, self._settings, [route for route in served if route in planned])
         for capability in capabilities:
             self._write(capability.to_record())
-        self.runner.settings = replace(self._settings, unsupported=unsupported(capabilities))
+        # For this round and those after it.
+        self._settings = replace(self._settings, unsupported=unsupported(capabilities))
+        self.runner.settings = self._settings
         return served
 
     def run(self) -> Ending:
-        """Run the planned checks to the end; raises `LogError` when the log does not take their outcomes."""
-        self.runner.run()
-        if self.fault is not None:
-            raise self.fault
+        """Run the planned checks to the end, round by round; raises `LogError` when the log takes no outcomes."""
+        for number in range(1, self.options.repeat + 1):
+            if number > 1:
+                self.runner = self._round(number)
+            self.runner.run()
+            if self.fault is not None:
+                raise self.fault
+            if self.ending().status != "complete":
+                break
         return self.ending()
 
     def ending(self) -> Ending:
@@ -142,6 +142,19 @@ class Session:
         self._endpoint.close_now()
         self.runner.halt(STOP_SECONDS)
 
+    def _round(self, number: int) -> Runner:
+        options = self.options
+        seed = seed_of_round(options.seed, number, same=options.same_seed)
+        return Runner(
+            self.plan.checks,
+            in_round(self._endpoint, number),
+            options.contract,
+            replace(self._settings, seed=seed),
+            jobs=options.jobs,
+            on_outcome=lambda outcome: self._record(replace(outcome, round=number)),
+            stop=self._stop,
+        )
+
     def _record(self, outcome: Outcome) -> None:
         self._write(outcome.to_record())
         self._on_outcome(outcome)
@@ -161,6 +174,7 @@ def settings_of(options: Options) -> Settings:
     return Settings(
         seed=options.seed,
         examples=options.examples,
+        depth=options.profile.name,
         shrink=options.shrink,
         request_timeout=options.timeout,
         key=options.key,

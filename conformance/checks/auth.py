@@ -75,7 +75,7 @@ def _expect_refused(exchange: Exchange, what: str, allowed: tuple[int, ...] = RE
     expect(exchange.status in allowed, f"{what} got status {exchange.status}, not 401", exchange)
 
 
-@check("auth.none", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.challenge"])
+@check("auth.none", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.challenge"], tier="quick")
 def no_key_is_refused(api: Api) -> None:
     """A request without a key is refused."""
     exchange = asked_with(api, "none")
@@ -115,7 +115,7 @@ def splits_without_looking(answer: Answer) -> Answer:
     return answer if answer.ask.header("authorization").count(" ") else answer.with_error(500)
 
 
-@check("auth.wrong", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.wrong", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def a_wrong_key_is_refused(api: Api) -> None:
     """A request with a wrong key is refused."""
     _expect_refused(asked_with(api, "wrong"), "a wrong key", UNAUTHORISED)
@@ -159,7 +159,7 @@ def compares_some_characters(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.header("authorization").endswith("-ke") else answer
 
 
-@check("auth.scheme", cites=[".head.authorization"], needs=[".answers"])
+@check("auth.scheme", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def another_scheme_is_refused(api: Api) -> None:
     """The key under the scheme Basic or Token is refused."""
     for way in ("basic", "token"):
@@ -178,7 +178,7 @@ def decodes_basic(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.ask.header("authorization").startswith("Basic ") else answer
 
 
-@check("auth.bare-key", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.bare-key"])
+@check("auth.bare-key", cites=[".head.authorization"], needs=[".answers"], settles=["erratum.bare-key"], tier="quick")
 def a_bare_key_is_read_one_way(api: Api) -> None:
     """The key without a scheme is accepted or refused, without a crash."""
     _read(api, "bare", "bare-key", "a bare key")

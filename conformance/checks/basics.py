@@ -37,7 +37,7 @@ def expect_refused(exchange: Exchange, what: str, *also: int) -> None:
     expect(exchange.status in allowed, f"{what} got status {exchange.status}, not {wanted}", exchange)
 
 
-@check("answers", cites=[".head.route", ".response.payload"], settles=["erratum.completions-model"])
+@check("answers", cites=[".head.route", ".response.payload"], settles=["erratum.completions-model"], tier="quick")
 def route_answers(api: Api) -> None:
     """The route answers its smallest valid request with a JSON document."""
     exchange = plain(api)
@@ -80,7 +80,7 @@ def _by(api: Api, method: str) -> Exchange:
     return api.shared(f"method.{method}", make)
 
 
-@check("method", cites=[".head.method"], needs=[".answers"], settles=["erratum.other-methods"])
+@check("method", cites=[".head.method"], needs=[".answers"], settles=["erratum.other-methods"], tier="quick")
 def other_methods_are_refused(api: Api) -> None:
     """Methods other than POST are refused."""
     for method, exchange in other_methods(api).items():
@@ -127,7 +127,7 @@ def allows_the_refused_method(answer: Answer) -> Answer:
     return answer.with_header("allow", answer.ask.method) if answer.status == 405 else answer
 
 
-@check("json.malformed", cites=[".head.payload"], needs=[".answers"])
+@check("json.malformed", cites=[".head.payload"], needs=[".answers"], tier="quick")
 def malformed_json_is_refused(api: Api) -> None:
     """A body that is not JSON is refused."""
     for exchange in upset(api, "malformed", NOT_JSON).answered:
@@ -152,7 +152,7 @@ def accepts_an_empty_body(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.method == "POST" and not answer.ask.raw else answer
 
 
-@check("json.not-an-object", cites=[".head.payload"], needs=[".answers"])
+@check("json.not-an-object", cites=[".head.payload"], needs=[".answers"], tier="quick")
 def other_json_is_refused(api: Api) -> None:
     """JSON that is not an object is refused."""
     for exchange in upset(api, "not-an-object", NOT_OBJECTS).answered:
@@ -171,7 +171,7 @@ def crashes_on_null(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.ask.raw == b"null" else answer
 
 
-@check("content-type", cites=[".head.content_type"], needs=[".answers"], settles=["erratum.content-type"])
+@check("content-type", cites=[".head.content_type"], needs=[".answers"], settles=["erratum.content-type"], tier="quick")
 def form_data_is_refused(api: Api) -> None:
     """A form is refused, and JSON under another content type never crashes the server."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -194,7 +194,7 @@ def crashes_on_text(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.ask.header("content-type") == "text/plain" else answer
 
 
-@check("error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"])
+@check("error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"], tier="quick")
 def refusals_are_json(api: Api) -> None:
     """A refusal carries a JSON object that says what was wrong."""
     exchange = api.send(b'{"temperature": ')
@@ -229,7 +229,7 @@ def refuses_in_silence(answer: Answer) -> Answer:
     return answer if answer.succeeded else answer.with_json({})
 
 
-@check("error.status", cites=[".error.status"], needs=[".answers"])
+@check("error.status", cites=[".error.status"], needs=[".answers"], tier="quick")
 def refusals_are_client_errors(api: Api) -> None:
     """A request that breaks several rows at once is refused as the client's error."""
     expect_refused(api.send(api.body(temperature=7, top_p=7, n=-1, stop=7)), "a request with four broken parameters")
@@ -247,7 +247,7 @@ def reports_errors_with_200(answer: Answer) -> Answer:
     return answer.with_status(200) if answer.status in REFUSED else answer
 
 
-@check("id.unique", cites=[".response.id.unique"], needs=[".answers"])
+@check("id.unique", cites=[".response.id.unique"], needs=[".answers"], tier="quick")
 def ids_are_unique(api: Api) -> None:
     """Two answers have two ids."""
     first, second = api.answer(), api.answer()

@@ -13,7 +13,7 @@ BEYOND_ANY_CONTEXT = 100_000_000
 PROMPTS = ("The tide", "A ship at anchor", "Before the storm", "Rope and")
 
 
-@check("length.bound", cites=[".request.max_tokens.bound"], needs=[".answers"])
+@check("length.bound", cites=[".request.max_tokens.bound"], needs=[".answers"], tier="quick")
 def max_tokens_is_kept(api: Api) -> None:
     """An answer has at most `max_tokens` tokens."""
     for limit in (1, 2, 7):

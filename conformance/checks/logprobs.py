@@ -47,7 +47,13 @@ def tokens(api: Api, exchange: Exchange) -> list[TokenLogprob]:
     return found
 
 
-@check("logprobs.count", cites=[".request.logprobs.count"], needs=[".answers"], settles=["erratum.logprobs-layout"])
+@check(
+    "logprobs.count",
+    cites=[".request.logprobs.count"],
+    needs=[".answers"],
+    settles=["erratum.logprobs-layout"],
+    tier="quick",
+)
 def top_logprobs_are_as_many(api: Api) -> None:
     """Each token comes with the `logprobs` most likely tokens, and at most one more."""
     for count in (1, 4):
@@ -73,7 +79,11 @@ def gives_no_alternatives(answer: Answer) -> Answer:
 
 
 @check(
-    "logprobs.chosen", cites=[".request.logprobs.chosen"], needs=[".answers"], settles=["erratum.top_logprobs-value"]
+    "logprobs.chosen",
+    cites=[".request.logprobs.chosen"],
+    needs=[".answers"],
+    settles=["erratum.top_logprobs-value"],
+    tier="quick",
 )
 def the_chosen_token_has_a_logprob(api: Api) -> None:
     """The chosen token is among those listed, with the log probability that it has in its own place, never above 0."""
@@ -111,7 +121,7 @@ def disagrees_with_itself(answer: Answer) -> Answer:
     return _change_values(answer, lambda value: value - 0.7)
 
 
-@check("logprobs.spell", cites=[".response.logprobs.tokens"], needs=[".answers"])
+@check("logprobs.spell", cites=[".response.logprobs.tokens"], needs=[".answers"], tier="quick")
 def the_tokens_spell_the_text(api: Api) -> None:
     """The tokens joined together are the text."""
     for prompt in PROMPTS:
@@ -144,6 +154,7 @@ def swaps_tokens(answer: Answer) -> Answer:
     cites=[".response.logprobs.text_offsets"],
     needs=[".answers"],
     settles=["erratum.text_offset", "erratum.offset-origin"],
+    tier="quick",
 )
 def offsets_follow_the_tokens(api: Api) -> None:
     """Each offset is the one before plus the length of the token before."""

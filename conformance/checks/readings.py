@@ -205,6 +205,7 @@ def crashes_on_the_other_route(answer: Answer) -> Answer:
         "erratum.logprobs-absent",
         "erratum.example-id",
     ],
+    tier="quick",
 )
 def the_answer_has_a_readable_shape(api: Api) -> None:
     """An answer has the shape that clients read: an array of choices, each with its text or `message` object."""
@@ -261,6 +262,7 @@ def _is_uuid(text: str) -> bool:
     cites=[".stream.done"],
     needs=[".stream.opens"],
     settles=["erratum.done-event", "erratum.done-spacing", "erratum.chunk-object", "erratum.role-chunk"],
+    tier="quick",
 )
 def the_stream_has_a_readable_shape(api: Api) -> None:
     """`[DONE]` is an event of its own; spacing, `object` and the role's place are noted."""

@@ -91,7 +91,7 @@ def _part_at_a_tie(one: list[TokenLogprob], other: list[TokenLogprob]) -> bool:
     return False
 
 
-@check("sampling.greedy", cites=[".request.temperature.greedy"], needs=[".answers"])
+@check("sampling.greedy", cites=[".request.temperature.greedy"], needs=[".answers"], tier="quick")
 def temperature_zero_is_greedy(api: Api) -> None:
     """With temperature 0 the same request gets the same text."""
     expect_same([answered(api, temperature=0) for _ in range(3)], "greedy answers differ")

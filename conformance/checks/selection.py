@@ -31,7 +31,7 @@ TEN_PROMPTS = (
 SAMPLED = {"temperature": 0.8}
 
 
-@check("n.count", cites=[".request.n.count"], needs=[".answers"])
+@check("n.count", cites=[".request.n.count"], needs=[".answers"], tier="quick")
 def n_gives_n_choices(api: Api) -> None:
     """`n` gives n choices."""
     for n in (1, 2, 3):
@@ -52,7 +52,7 @@ def drops_a_choice(answer: Answer) -> Answer:
     return answer.edit(lambda document: document["choices"].pop() if len(document["choices"]) > 1 else None)
 
 
-@check("n.indices", cites=[".response.choices.index.range"], needs=[".answers"])
+@check("n.indices", cites=[".response.choices.index.range"], needs=[".answers"], tier="quick")
 def choices_are_numbered(api: Api) -> None:
     """The choices have the indices 0 to n-1, each once."""
     exchange = api.answer(**api.prompt(PROMPT), n=3, **SAMPLED)
@@ -127,7 +127,13 @@ def _means(api: Api, exchange: Exchange) -> list[float]:
     return [statistics.fmean(token.logprob for token in tokens) for tokens in every if tokens]
 
 
-@check("best_of.exceeds-n", cites=[".rule.best_of_exceeds_n"], needs=[".answers"], settles=["erratum.best_of-equals-n"])
+@check(
+    "best_of.exceeds-n",
+    cites=[".rule.best_of_exceeds_n"],
+    needs=[".answers"],
+    settles=["erratum.best_of-equals-n"],
+    tier="quick",
+)
 def best_of_below_n_is_refused(api: Api) -> None:
     """`best_of` below `n` is refused."""
     expect_refused(api.send(api.body(n=3, best_of=2, **SAMPLED)), "`best_of` 2 with `n` 3")
@@ -154,6 +160,7 @@ def crashes_on_equal_numbers(answer: Answer) -> Answer:
     cites=[".rule.best_of_not_streamed"],
     needs=[".answers"],
     settles=["erratum.best_of-streamed"],
+    tier="quick",
 )
 def best_of_is_not_streamed(api: Api) -> None:
     """A stream of the best of several candidates is refused or at least never a crash."""

@@ -28,7 +28,7 @@ def inner_piece(text: str) -> str:
     return piece
 
 
-@check("stop.excluded", cites=[".request.stop.excluded"], needs=[".answers"])
+@check("stop.excluded", cites=[".request.stop.excluded"], needs=[".answers"], tier="quick")
 def the_stop_sequence_is_excluded(api: Api) -> None:
     """The returned text does not contain a stop sequence, given as a string or in a list."""
     piece = inner_piece(api.text(greedy(api)))
@@ -65,7 +65,7 @@ def returns_the_stop_sequence(answer: Answer) -> Answer:
     return _append(answer, piece)
 
 
-@check("stop.ends", cites=[".request.stop.ends"], needs=[".answers"])
+@check("stop.ends", cites=[".request.stop.ends"], needs=[".answers"], tier="quick")
 def the_stop_sequence_ends_the_answer(api: Api) -> None:
     """Generation ends where the stop sequence appears, with `finish_reason` `stop`."""
     whole = api.text(greedy(api))

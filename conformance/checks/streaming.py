@@ -64,7 +64,7 @@ def streamed_text(exchange: Exchange, index: int = 0) -> str:
     return "".join(part for part in parts if isinstance(part, str))
 
 
-@check("stream.opens", cites=[".stream.events"], needs=[".answers"])
+@check("stream.opens", cites=[".stream.events"], needs=[".answers"], tier="quick")
 def a_stream_opens(api: Api) -> None:
     """A stream is sent as `text/event-stream` with at least one event."""
     exchange = greedy_stream(api)
@@ -85,7 +85,7 @@ def opens_and_says_nothing(answer: Answer) -> Answer:
     return answer.with_frames(()) if answer.streams else answer
 
 
-@check("stream.frames", cites=[".stream.events"], needs=[".stream.opens"])
+@check("stream.frames", cites=[".stream.events"], needs=[".stream.opens"], tier="quick")
 def events_are_data_only(api: Api) -> None:
     """Every event is data only, ends with an empty line, and carries one JSON object or `[DONE]`."""
     exchange = greedy_stream(api)
@@ -126,7 +126,7 @@ def breaks_utf8(answer: Answer) -> Answer:
     return answer.with_frames((answer.frames[0].replace(b'"object":"', b'"object":"\xc3'), *answer.frames[1:]))
 
 
-@check("stream.done", cites=[".stream.done"], needs=[".stream.opens"], settles=["erratum.done-spacing"])
+@check("stream.done", cites=[".stream.done"], needs=[".stream.opens"], settles=["erratum.done-spacing"], tier="quick")
 def a_stream_ends_with_done(api: Api) -> None:
     """The last event of a stream is `[DONE]`, and no other is, however many choices it has."""
     for exchange in (greedy_stream(api), stream_of_two(api)):
@@ -169,7 +169,7 @@ def ends_each_choice_with_done(answer: Answer) -> Answer:
     return answer.with_frames(tuple(kept)) if several else answer
 
 
-@check("stream.finish", cites=[".stream.finish_reason"], needs=[".stream.opens"])
+@check("stream.finish", cites=[".stream.finish_reason"], needs=[".stream.opens"], tier="quick")
 def a_stream_finishes_once(api: Api) -> None:
     """For each choice `finish_reason` is null in every chunk but its last, and there it is a reason."""
     two = stream_of_two(api)
@@ -216,7 +216,7 @@ def streams_one_of_two(answer: Answer) -> Answer:
     return answer.edit(change) if answer.streams else answer
 
 
-@check("stream.delta", cites=["chat.stream.delta"], routes=("chat",), needs=[".stream.opens"])
+@check("stream.delta", cites=["chat.stream.delta"], routes=("chat",), needs=[".stream.opens"], tier="quick")
 def chunks_have_delta(api: Api) -> None:
     """Each choice of a chunk has `delta`, and none has `message`."""
     exchange = greedy_stream(api)
@@ -240,7 +240,7 @@ def sends_both_keys(answer: Answer) -> Answer:
     return answer.edit_choices(lambda choice: choice.update(message=choice["delta"])) if answer.streams else answer
 
 
-@check("stream.same-text", cites=[".request.stream"], needs=[".stream.opens"])
+@check("stream.same-text", cites=[".request.stream"], needs=[".stream.opens"], tier="quick")
 def streamed_text_is_the_text(api: Api) -> None:
     """The streamed text equals the text of the same greedy request without a stream."""
     streamed = greedy_stream(api)
@@ -278,7 +278,7 @@ def answers_in_one_piece(answer: Answer) -> Answer:
     return answer.edit_choices(change) if answer.streams else answer
 
 
-@check("stream.one-id", cites=[".chunk.id"], needs=[".stream.opens"])
+@check("stream.one-id", cites=[".chunk.id"], needs=[".stream.opens"], tier="quick")
 def a_stream_has_one_id(api: Api) -> None:
     """All chunks of a stream have the same id, and the same `created` and `model` where they have one."""
     exchange = greedy_stream(api)
@@ -310,7 +310,9 @@ def forgets_its_model(answer: Answer) -> Answer:
     return answer.edit(lambda chunk: chunk.update(model=next(names))) if answer.streams else answer
 
 
-@check("stream.usage", cites=[".stream.events"], needs=[".stream.opens"], settles=["erratum.stream-usage"])
+@check(
+    "stream.usage", cites=[".stream.events"], needs=[".stream.opens"], settles=["erratum.stream-usage"], tier="quick"
+)
 def streamed_usage_is_the_usage(api: Api) -> None:
     """Where a stream reports usage, it is that of the same request without a stream."""
     exchange = greedy_stream(api)

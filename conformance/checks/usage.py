@@ -11,7 +11,7 @@ from conformance.checks.logprobs import PROMPTS, asked, tokens
 from conformance.wire.answer import Answer
 
 
-@check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"])
+@check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"], tier="quick")
 def usage_adds_up(api: Api) -> None:
     """The total is the sum of prompt and completion tokens."""
     several = [api.answer(n=2, temperature=0.8)] if api.offers("n") else []
@@ -75,7 +75,7 @@ def counts_by_temperature(answer: Answer) -> Answer:
     )
 
 
-@check("usage.completion", cites=[".response.usage.completion_tokens"], needs=[".answers"])
+@check("usage.completion", cites=[".response.usage.completion_tokens"], needs=[".answers"], tier="quick")
 def every_choice_is_counted(api: Api) -> None:
     """The completion tokens of several choices are counted together, each at most `max_tokens`."""
     several = {"n": 3} if api.offers("n") else {}

@@ -19,6 +19,7 @@ from conformance.rows.hunt import hunt
 from conformance.rows.owners import owned, owner_of
 from conformance.rows.places import Place, places
 from conformance.rows.titles import accepted_title, refused_title
+from conformance.rows.together import Ensemble, ensembles
 from conformance.strategies.bodies import properties_of, without
 from conformance.strategies.boundary import Edges
 from conformance.strategies.broken import LISTS, Broken, broken, example
@@ -97,6 +98,11 @@ class Request:
         self.base: dict[str, Json] = self.capped(base)
         self.places = list(places(self.document, self.edges, self.base))
 
+    @cached_property
+    def together(self) -> list[Ensemble]:
+        """What a quick run sends in place of one request for each value."""
+        return ensembles(self.document, self.base, self.places)
+
     def capped(self, body: dict[str, Json]) -> dict[str, Json]:
         """The body with a bound on what its answer costs, where the schema has one and the body does not."""
         bounds = {
@@ -133,7 +139,8 @@ def _accepted(request: Request, place: Place) -> Check:
 
     def run(api: Api) -> None:
         failures: list[Violation] = []
-        for value, body in supported(api, bodies, lambda pair: pair[1]):
+        asked = _left_alone(api, request, place) if api.quick else bodies
+        for value, body in supported(api, asked, lambda pair: pair[1]):
             failure = ask(api, body, value)
             failures += [failure] if failure else []
             if len(failures) == MOST_FAILURES:
@@ -153,6 +160,8 @@ def _accepted(request: Request, place: Place) -> Check:
                 api.count += 1
                 raise failure
 
+        if api.quick:
+            return
         drawn = valid(place.schema, request.caps, document=request.document, name=place.path[-1])
         hunt(drawn, once, examples=api.examples, seed=api.seed, shrink=api.shrink, accepts=fits)
 
@@ -167,6 +176,29 @@ def _accepted(request: Request, place: Place) -> Check:
         mutants=_accepting_mutants(request, check_id, place, [body for _, body in bodies]),
         deadline=PATIENCE,
     )
+
+
+def _left_alone(api: Api, request: Request, place: Place) -> list[tuple[Json, dict[str, Json]]]:
+    """The decisive values of a place, each in a request of its own, that were not accepted together with others."""
+    api.insist(place.path[:1])
+    values: list[Json] = []
+    with_it = [one for one in request.together if place.name in one.held]
+    for one in with_it:
+        # What the endpoint does not support would speak for nobody else in the request.
+        body = {name: value for name, value in one.body.items() if name not in api.unsupported}
+        fits = len(body) == len(one.body) or request.document.accepts(request.schema, body)
+        got = api.shared(one.name, partial(_sent, body=body)) if fits else None
+        if got is None or refusal_of_valid(got, body):
+            values.append(one.held[place.name])
+    return [(value, place.put(value)) for value in (values if with_it else place.values[-1:])]
+
+
+def _sent(api: Api, body: dict[str, Json]) -> Exchange | None:
+    """The answer; None when there is no whole one, which is held against the value that causes it and no other."""
+    try:
+        return api.send(body)
+    except Violation:
+        return None
 
 
 def _accepting_mutants(
@@ -196,7 +228,7 @@ def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Che
 
     def run(api: Api) -> None:
         failures: list[Violation] = []
-        for one in supported(api, group, lambda one: one.value):
+        for one in api.few(supported(api, group, lambda one: one.value)):
             exchange = refusal(api, one)
             complaint = acceptance_of_broken(exchange)
             if complaint:

@@ -17,6 +17,8 @@ from reports.gate import Gate
 from schemas.contracts import names
 from seatrial.errors import UserError
 from seatrial.options import Asked, Options, resolve
+from seatrial.prices import Prices
+from seatrial.profiles import DEFAULT, PROFILES
 from seatrial.recognising import AUTO
 from seatrial.verdicts import check_report_path, find_gate
 
@@ -62,15 +64,15 @@ _ACCESS = (
 )
 _CHECKING = (
     click.option("--jobs", type=int, default=Asked.jobs, show_default=True, help="Requests at a time."),
-    click.option(
-        "--budget-requests", type=int, default=Asked.budget_requests, show_default=True, help="Most requests of checks."
-    ),
-    click.option(
-        "--budget-tokens", type=int, default=Asked.budget_tokens, show_default=True, help="Most tokens of checks."
-    ),
-    click.option(
-        "--examples", type=int, default=Asked.examples, show_default=True, help="Random requests for each property."
-    ),
+    click.option("--budget-requests", type=int, help="Most requests of checks. [default: the profile's]"),
+    click.option("--budget-tokens", type=int, help="Most tokens of checks. [default: the profile's]"),
+    click.option("--examples", type=int, help="Random requests for each property. [default: the profile's]"),
+    click.option("--repeat", type=int, default=1, show_default=True, help="Run the checks so often; report changes."),
+    click.option("--same-seed", is_flag=True, help="With --repeat: every round asks exactly the same."),
+    click.option("--price-input", type=float, help="Price of a million tokens in. [default: the target's]"),
+    click.option("--price-output", type=float, help="Price of a million tokens out. [default: the target's]"),
+    click.option("--currency", metavar="NAME", help="What prices are in."),
+    click.option("--dry-run", is_flag=True, help="Rehearse on the embedded server and show the cost; send nothing."),
     click.option(
         "--schema",
         multiple=True,
@@ -100,6 +102,16 @@ _OUTPUT = (
     ),
     click.option("--force", is_flag=True, help="Overwrite the log that is there."),
 )
+_PROFILE_HELP = f"How much to check: {', '.join(PROFILES)}. [default: the target's, else {DEFAULT}]"
+# A trial has a load profile as well, so `--profile` alone can only mean this where there is no load.
+_ONE_PROFILE = (
+    click.option(
+        "--profile", "--check-profile", "check_profile", type=click.Choice(list(PROFILES)), help=_PROFILE_HELP
+    ),
+)
+_CHECK_PROFILE = (
+    click.option("--check-profile", "check_profile", type=click.Choice(list(PROFILES)), help=_PROFILE_HELP),
+)
 _LOADING = (
     click.option("--profile", default="streaming", show_default=True, help="Load profile."),
     click.option("--rate", type=float, help="Requests per second."),
@@ -120,6 +132,8 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 access_options: Callable[[F], F] = _all(_ACCESS)
 checking_options: Callable[[F], F] = _all(_CHECKING)
+profile_option: Callable[[F], F] = _all(_ONE_PROFILE)
+check_profile_option: Callable[[F], F] = _all(_CHECK_PROFILE)
 output_options: Callable[[F], F] = _all(_OUTPUT)
 loading_options: Callable[[F], F] = _all(_LOADING)
 
@@ -162,8 +176,10 @@ def options_of(target: str | None, given: dict[str, Any], *, key: str | None = N
     if target is None:
         raise UserError("no TARGET was given; name a URL or a target of seatrial.toml")
     shrink = not given.pop("no_shrink", False)
+    names = {"input": "price_input", "output": "price_output", "currency": "currency"}
+    prices = Prices(**{name: given.pop(option, None) for name, option in names.items()})
     environ = dict(os.environ) if key is None else {"SEATRIAL_API_KEY": key}
-    asked = Asked(target=target, shrink=shrink, **given)
+    asked = Asked(target=target, shrink=shrink, prices=prices, **given)
     return resolve(asked, environ=environ, folder=Path.cwd(), warn=note, sends=sends)
 
 

@@ -12,6 +12,7 @@ from seatrial.cli.course import carry_out
 from seatrial.cli.options import (
     Output,
     access_options,
+    check_profile_option,
     checking_options,
     load_of,
     loading_options,
@@ -22,16 +23,19 @@ from seatrial.cli.options import (
 )
 from seatrial.conduct import Course
 from seatrial.embedded import embedded_server
-from seatrial.errors import UserError
+from seatrial.errors import CONFORMS, UserError
 from seatrial.loading import orders_of
 from seatrial.options import planned
+from seatrial.planning import cap_line, told
 from seatrial.recognising import AUTO
+from seatrial.rehearsal import rehearse
 from seatrial.signals import interruptible
 
 
 @click.command(short_help="Check and load in one run, with one verdict.")
 @click.argument("target", required=False)
 @click.option("--embedded", is_flag=True, help="Try the embedded reference server. [default without a TARGET]")
+@check_profile_option
 @checking_options
 @loading_options
 @access_options
@@ -63,10 +67,14 @@ def _served(given: dict[str, Any]) -> str | None:
 
 def _trial(target: str, given: dict[str, Any], output: Output, *, key: str | None = None) -> int:
     rest = dict(given)
+    dry_run = rest.pop("dry_run")
     profile, overrides = load_of(rest)
     options = options_of(target, rest, key=key)
     orders, plan = orders_of(options, profile, overrides)
     checks = planned(options)
-    note(f"{len(checks.checks)} checks, then {plan}")
+    if dry_run:
+        click.echo(f"{told(options, checks, rehearse(options, checks))}\nThen a load, not rehearsed: {plan}")
+        return CONFORMS
+    note(f"{cap_line(options, checks)}; then {plan}")
     course = Course(command="trial", options=options, checks=checks, load=orders, load_plan=plan.to_record())
     return carry_out(course, output)

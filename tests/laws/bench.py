@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.api import Api, Settings, Shared
-from conformance.catalogue import checks_of
-from conformance.check import Check, Mutant
+from conformance.catalogue import checks_of, within
+from conformance.check import Check, Mutant, Tier
 from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
 from reference_server.content_filter import TRIGGERS
@@ -49,10 +49,11 @@ class Bench:
         assert self.app.faulty.error is None, f"{mutant and mutant.id} broke down by itself: {self.app.faulty.error!r}"
         return outcome
 
-    def run(self, seed: int = 0, jobs: int = 4) -> list[Outcome]:
-        """Run every check."""
-        runner = Runner(list(self.checks.values()), self.endpoint, self.contract, self.settings(seed), jobs=jobs)
-        return runner.run()
+    def run(self, seed: int = 0, jobs: int = 4, tier: Tier = "thorough", examples: int = 5) -> list[Outcome]:
+        """Run the checks of that tier, by default all."""
+        settings = replace(self.settings(seed), depth=tier, examples=examples)
+        checks = list(within(self.checks, tier).values())
+        return Runner(checks, self.endpoint, self.contract, settings, jobs=jobs).run()
 
 
 @contextmanager

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from conformance.catalogue import checks_of
+from reference_server import asgi
 from reports.model import Run
 from schemas.contracts import get
 from tests.seatrial.conftest import Command
-from tests.seatrial.servers import KEY, endpoint, only_chat, standin
+from tests.seatrial.servers import KEY, answering, endpoint, only_chat, standin
 
 FEW = ("--only", "chat.answers", "--only", "chat.stream.*")
 
@@ -73,12 +75,109 @@ def test_a_log_is_only_overwritten_with_force(seatrial: Command, server: str, tm
     assert Run.read(log).complete
 
 
-def test_a_dry_run_sends_nothing(seatrial: Command, tmp_path: Path) -> None:
-    result = seatrial("check", "http://127.0.0.1:1", "--dry-run", "--budget-tokens", 123)
-    assert result.code == 0
+def test_a_dry_run_sends_nothing_and_tells_the_cost(seatrial: Command, tmp_path: Path) -> None:
+    prices = ("--price-input", 2, "--price-output", 4, "--currency", "EUR")
+    seen: list[object] = []
+    with endpoint(never(seen)) as url:
+        result = seatrial("check", url, "--dry-run", *FEW, "--budget-tokens", 123, "--rpm", 2, *prices)
+    assert (result.code, seen) == (0, [])
     assert "chat.stream.done" in result.out
     assert "123 tokens" in result.out
+    assert "nothing was sent to the target" in result.out
+    assert "raise --budget-requests or --budget-tokens" in result.out
+    total = next(line for line in result.out.splitlines() if line.startswith("total"))
+    checks, requests, tokens = (int(word) for word in total.split()[-3:])
+    assert 5 < checks < 30
+    assert 3 < requests < 20
+    went_in, out = re.findall(r"at most ([\d,]+) in and ([\d,]+) out", result.out)[0]
+    assert int(went_in) + int(out) == tokens
+    assert f"price: at most {(2 * int(went_in) + 4 * int(out)) / 1e6:.4f}".rstrip("0") in result.out
+    assert f"at least {-(-requests // 2) - 1} minute" in result.out
     assert list(tmp_path.iterdir()) == []
+
+
+def never(seen: list[object]) -> asgi.App:
+    """An app that notes whatever reaches it."""
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        seen.append(scope)
+        await answering(500, "text/plain", b"")(scope, receive, send)
+
+    return app
+
+
+def test_a_rehearsal_counts_what_the_run_then_spends(seatrial: Command, server: str, tmp_path: Path) -> None:
+    plan = seatrial("check", server, "--dry-run", *FEW)
+    assert seatrial("check", server, *FEW, "--log", "run.jsonl").code == 0
+    end = Run.read(tmp_path / "run.jsonl").end
+    assert end is not None
+    total = next(line for line in plan.out.splitlines() if line.startswith("total"))
+    requests, bound = (int(word) for word in total.split()[-2:])
+    assert requests == end.requests
+    # The log has what answers said that they used.
+    assert 0 < end.tokens <= bound
+
+
+def test_a_trial_has_a_dry_run_as_well(seatrial: Command) -> None:
+    result = seatrial("trial", "http://127.0.0.1:1", "--dry-run", "--check-profile", "quick", *FEW)
+    assert result.code == 0
+    assert "profile quick" in result.out
+    assert "Then a load" in result.out
+
+
+def test_the_quick_profile_asks_little_and_says_so(seatrial: Command, server: str, tmp_path: Path) -> None:
+    words = ("--only", "chat.request.t*", "--only", "chat.sampling.*", "--log", "run.jsonl")
+    assert seatrial("check", server, "--profile", "quick", *words).code == 0
+    run = Run.read(tmp_path / "run.jsonl")
+    assert run.settings["check_profile"] == "quick"
+    assert "chat.sampling.greedy" in run.planned
+    assert "chat.sampling.presence" not in run.planned
+    assert len(run.exchanges) < 25
+    replayed = seatrial("replay", "run.jsonl")
+    assert (replayed.code, "; 0 differ" in replayed.err) == (0, True)
+
+
+def test_a_check_named_in_full_is_planned_in_any_profile(seatrial: Command, server: str) -> None:
+    few = ("check", server, "--profile", "quick", "--dry-run", "--only")
+    assert "chat.sampling.presence" in seatrial(*few, "chat.sampling.presence").out
+    refused = seatrial(*few, "chat.sampling.pres*")
+    assert (refused.code, "choose a larger --profile" in refused.line) == (2, True)
+
+
+def test_rounds_are_told_and_replayed(seatrial: Command, server: str, tmp_path: Path) -> None:
+    result = seatrial("check", server, *FEW, "--repeat", 3, "--log", "run.jsonl")
+    assert result.code == 0
+    assert "3 times, at most 4,500 requests and 240,000 tokens" in result.err
+    assert "changed no verdict" in result.out
+    run = Run.read(tmp_path / "run.jsonl")
+    assert {one.rounds for one in run.outcomes} == {("pass",) * 3}
+    again = seatrial("replay", "run.jsonl")
+    assert (again.code, "; 0 differ" in again.err) == (0, True)
+
+
+def test_a_check_whose_verdict_changes_is_listed(seatrial: Command, tmp_path: Path) -> None:
+    class Wavering:
+        """A server that forgets `[DONE]` from its second stream on."""
+
+        def __init__(self) -> None:
+            self.inner = standin()
+            self.streams = 0
+
+        async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+            self.streams += 1
+            late = self.streams > 6
+            self.inner.mutant = mutant("chat.stream.done/drops_done") if late else None  # type: ignore[assignment]
+            await self.inner(scope, receive, send)
+
+    words = ("--only", "chat.stream.done", "--repeat", 4, "--jobs", 1, "--log", "run.jsonl")
+    with endpoint(Wavering()) as url:
+        result = seatrial("check", url, *words)
+    assert result.code == 1
+    assert "Unstable: the verdict changed from round to round" in result.out
+    (done,) = [one for one in Run.read(tmp_path / "run.jsonl").outcomes if one.check == "chat.stream.done"]
+    assert done.rounds[0] == "pass"
+    assert done.rounds[-1] == "fail"
+    assert "; 0 differ" in seatrial("replay", "run.jsonl").err
 
 
 def test_the_seed_the_settings_and_the_model_are_recorded(seatrial: Command, server: str, tmp_path: Path) -> None:

@@ -44,6 +44,15 @@ def test_a_good_endpoint_passes_and_the_log_says_so(inner: pytest.Pytester, serv
     assert run.settings["examples"] == 1
 
 
+@pytest.mark.parametrize("option", ["--check-profile", "--seatrial-check-profile"])
+def test_a_check_profile_selects_the_items(inner: pytest.Pytester, option: str) -> None:
+    words = ("--endpoint-url", "http://127.0.0.1:1", "--collect-only", "-q", option, "quick")
+    result = inner.runpytest(*OURS, *words)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines_random(["*::chat.sampling.greedy"])
+    result.stdout.no_fnmatch_line("*::chat.sampling.presence")
+
+
 def test_items_have_the_ids_of_checks_under_their_modules(inner: pytest.Pytester) -> None:
     result = inner.runpytest(*OURS, "--endpoint-url", "http://127.0.0.1:1", "--collect-only", "-q")
     assert result.ret == 0
