@@ -48,6 +48,11 @@ def tokens_of(choice: Mapping[str, Any], exchange: Exchange) -> list[TokenLogpro
     return tokens
 
 
+def has_tokens(choice: Mapping[str, Any]) -> bool:
+    """Whether the choice comes with log probabilities at all, of whatever worth."""
+    return choice.get("logprobs") is not None
+
+
 def layout_of(choice: Mapping[str, Any]) -> str:
     """`content` for OpenAI's chat layout, `arrays` for the page's."""
     logprobs = choice.get("logprobs")

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
 from conformance.checks.logprobs import wanted
-from conformance.layouts import TokenLogprob, tokens_of
+from conformance.layouts import TokenLogprob, has_tokens, tokens_of
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
 
@@ -50,7 +50,11 @@ def greedy_tokens(api: Api, prompt: str, max_tokens: int) -> tuple[Exchange, lis
     exchange = api.ask(**api.prompt(prompt), temperature=0, max_tokens=max_tokens, **wanted(api, 5))
     if exchange.status != 200:
         raise Inconclusive(f"without log probabilities (status {exchange.status}) this cannot be judged")
-    return exchange, tokens_of(api.choices(exchange)[0], exchange)
+    choice = api.choices(exchange)[0]
+    if not has_tokens(choice):
+        # That they are missing is for the checks of `logprobs` to say, once.
+        raise Inconclusive("without log probabilities (the answer has none) this cannot be judged")
+    return exchange, tokens_of(choice, exchange)
 
 
 def answered(api: Api, **params: Any) -> Answered:
@@ -58,7 +62,9 @@ def answered(api: Api, **params: Any) -> Answered:
     asked = {**api.prompt(PROMPT), "max_tokens": 12, **params}
     exchange = api.ask(**asked, **wanted(api, 5)) if api.offers("logprobs") else None
     if exchange is not None and exchange.status == 200:
-        return Answered(exchange, api.text(exchange), tokens_of(api.choices(exchange)[0], exchange))
+        choice = api.choices(exchange)[0]
+        tokens = tokens_of(choice, exchange) if has_tokens(choice) else []
+        return Answered(exchange, api.text(exchange), tokens)
     exchange = api.answer(**asked)
     return Answered(exchange, api.text(exchange), [])
 
