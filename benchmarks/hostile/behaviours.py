@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -135,6 +136,37 @@ def _numbers(number: str) -> bytes:
     return answer(text.replace('"logprobs": null', f'"logprobs": {lists}').encode())
 
 
+_ODD: tuple[Any, ...] = (None, True, 7, -1, 0.5, 1e308, "", "x", [], {}, [None], [[]], [7], {"": None}, ["x", 1])
+
+
+def _bent(value: Any, chance: random.Random, often: float) -> Any:
+    """The value with some of its parts, or itself, replaced by something of another shape."""
+    if chance.random() < often:
+        return chance.choice(_ODD)
+    if isinstance(value, dict):
+        return {name: _bent(one, chance, often) for name, one in value.items() if chance.random() > often / 2}
+    return [_bent(one, chance, often) for one in value] if isinstance(value, list) else value
+
+
+def _shapes(often: float) -> Script:
+    """Answers whose parts have shapes at random, with a status and a media type that promise a good one."""
+    chance = random.Random(7)
+    arrays = {"tokens": ["a", "b"], "token_logprobs": [-1, -2.0], "top_logprobs": [{"a": -1}, {"b": -2}]}
+    entry = {"token": "a", "logprob": -1.0, "bytes": [97], "top_logprobs": [{"token": "a", "logprob": -1.0}]}
+
+    def script(peer: Peer) -> None:
+        logprobs = chance.choice([arrays | {"text_offset": [0, 1]}, {"content": [entry, entry]}])
+        made = document("ab")
+        made["choices"][0] |= {"logprobs": logprobs, "delta": {"role": "assistant", "content": "ab"}}
+        if b'"stream": true' in peer.request:
+            events = [json.dumps(_bent(made, chance, often)) for _ in range(chance.randrange(1, 5))]
+            peer.send(_stream(*events, "[DONE]"))
+        else:
+            peer.send(_json(_bent(made, chance, often)))
+
+    return script
+
+
 _START = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 _ERROR = {"error": {"code": NASTY, "message": NASTY, "param": NASTY, "type": NASTY, "status": 400}, NASTY: NASTY}
 
@@ -183,8 +215,10 @@ def _table() -> Iterator[tuple[str, Script]]:
         yield f"nested {levels} deep", sending(_raw(_nested(levels)))
         yield f"a document nested {levels} deep", sending(answer(_nested(levels).encode()))
         yield f"an event nested {levels} deep", sending(_stream(_nested(levels), f'{{"choices": {_nested(levels)}}}'))
-    for number in ("1e999", "-1e999", "1E400", "9" * 300, "9" * 5000, "1e-999", "-0", "NaN"):
+    for number in ("1e999", "-1e999", "1E400", "9" * 300, "9" * 400, "9" * 5000, "1e-999", "-0", "NaN"):
         yield f"numbers {number[:6]}{'…' if len(number) > 6 else ''} ({len(number)})", sending(_numbers(number))
+    for often in (0.02, 0.05, 0.15):
+        yield f"shapes at random, {often:.0%}", _shapes(often)
     yield "2 MB of text", sending(_json(document("z" * (2 << 20))))
     yield "7 MB of text", sending(_json(document("z" * (7 << 20))))
     yield "100,000 choices", sending(_json(document(choices=[{"index": 0}] * 100_000)))

@@ -133,7 +133,7 @@ def temperature_broadens(api: Api) -> None:
         # At temperature 2 the greedy tokens are less likely than at 1, so this is the most the chance can be.
         log_chance += 4 * sum(token.logprob for token in tokens)
         evidence += [exchange, hot]
-    chance = math.exp(log_chance)
+    chance = math.exp(min(0.0, log_chance))
     if chance > FALSE_ALARM:
         raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
     raise Violation(f"12 texts at temperature 2 equal the greedy ones; by chance that is {chance:.0e}", *evidence)
