@@ -334,10 +334,12 @@ class Api:
         return value
 
     def choices(self, exchange: Exchange) -> list[dict[str, Any]]:
-        """The choices of a successful answer, in its order; `Violation` when they are no list of objects."""
+        """The choices of a successful answer, in its order; `Violation` when they are no list of objects, or empty."""
         choices = self.document(exchange).get("choices")
         if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
             raise Violation("`choices` is not a list of objects", exchange)
+        if not choices:
+            raise Violation("`choices` is empty", exchange)
         return choices
 
     def texts(self, exchange: Exchange) -> list[str]:

@@ -52,6 +52,10 @@ class Inconclusive(Exception):
     """No judgement was possible, for a reason that is not the contract's: throttled, out of budget, no evidence."""
 
 
+class Throttled(Inconclusive):
+    """The endpoint answered 429 to the end of our patience."""
+
+
 def expect(holds: object, message: str, *exchanges: Exchange) -> None:
     """Raise `Violation` with that message and evidence unless `holds`."""
     if not holds:

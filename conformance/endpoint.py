@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from conformance.budget import Budget
-from conformance.check import Inconclusive
+from conformance.check import Inconclusive, Throttled
 from conformance.pace import Pacer
 from conformance.sockets import Interrupted, Recorder
 from conformance.throttle import THROTTLED, backoff, wait_asked
@@ -102,14 +102,17 @@ def _checked(url: str) -> SplitResult:
 class Bounds:
     """How much of an answer is read, and how long 429s are borne with.
 
-    Bytes of head, of a document, of a stream, and seconds of a stream; attempts at one request, and seconds of waiting
-    for it that 429s may ask for in all.
+    Bytes of head, of a document, of a stream, and seconds of a stream; bytes that are kept of an answer that was longer
+    than that, and of all answers of a run together; attempts at one request, and seconds of waiting for it that 429s
+    may ask for in all.
     """
 
     head_bytes: int = 64 << 10
     body_bytes: int = 8 << 20
     stream_bytes: int = 8 << 20
     stream_seconds: float = 45.0
+    excess_bytes: int = 64 << 10
+    run_bytes: int = 64 << 20
     attempts: int = 5
     patience_seconds: float = 180.0
 
@@ -144,6 +147,8 @@ class Endpoint:
         self._log = log or (lambda _: None)
         self._stop = stop or threading.Event()
         self._ids = itertools.count(1)
+        self._kept = 0
+        self._keeping = threading.Lock()
         self._transport = RecordingTransport(ssl_context=_context(target))
 
     def __enter__(self) -> Endpoint:
@@ -168,6 +173,8 @@ class Endpoint:
         allowed = deadline - time.monotonic()
         if allowed <= 0:
             raise Inconclusive("the deadline had passed before the request was sent")
+        if self._kept > self._bounds.run_bytes:
+            raise Inconclusive(f"the answers of this run have more than {self._bounds.run_bytes} bytes together")
         waited = 0.0
         for attempt in itertools.count(1):
             exchange = self._attempt(sent, scope, ordinal, allowed, tokens)
@@ -181,7 +188,7 @@ class Endpoint:
             last = attempt >= self._bounds.attempts or waited > self._bounds.patience_seconds
             self._log(replace(exchange, superseded=not last))
             if last:
-                raise Inconclusive(
+                raise Throttled(
                     f"the endpoint answered 429 to each of {attempt} attempts, and would have to be left alone for "
                     f"{pause:g} s more"
                 )
@@ -216,6 +223,8 @@ class Endpoint:
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw)
         reading = _Reading(response, recorder, self._bounds, sent.leave_after)
         reading.read()
+        with self._keeping:
+            self._kept += len(reading.body)
         return replace(
             blank,
             status=response.status_code,
@@ -262,6 +271,7 @@ class _Reading:
         self._recorder = recorder
         streams = response.headers.get("content-type", "").split(";")[0].strip().lower() == _STREAM
         self._bound = bounds.stream_bytes if streams else bounds.body_bytes
+        self._excess = bounds.excess_bytes
         self._stream_seconds = bounds.stream_seconds
         self._stream_bounded = False
         if streams:
@@ -292,6 +302,8 @@ class _Reading:
             if failed.kind == "timeout" and self._stream_bounded:
                 self.failure = "too-long"
                 self.detail = f"the stream had not ended after {self._stream_seconds:g} s"
+            if self.failure in ("too-large", "too-long", "timeout"):
+                self._cut()
         finally:
             self._response.close()
 
@@ -300,6 +312,11 @@ class _Reading:
             return False
         self._wanted -= len(self._events.feed(part))
         return self._wanted <= 0
+
+    def _cut(self) -> None:
+        """Keep the beginning only: nobody judges the rest, and hundreds of such answers have to fit a log."""
+        del self.body[self._excess :]
+        self.arrivals = [(at, size) for at, size in self.arrivals if size <= self._excess]
 
     def _take(self, part: bytes) -> None:
         if not part:

@@ -9,6 +9,8 @@ from typing import Any
 from conformance.check import Violation
 from conformance.wire.exchange import Exchange
 
+# No log probability is near; some servers send -9999 or the least 32-bit float for an impossible token.
+_BEYOND = 1e100
 ARRAYS = ("tokens", "token_logprobs", "top_logprobs")
 
 
@@ -48,6 +50,11 @@ def tokens_of(choice: Mapping[str, Any], exchange: Exchange) -> list[TokenLogpro
     return tokens
 
 
+def has_tokens(choice: Mapping[str, Any]) -> bool:
+    """Whether the choice comes with log probabilities at all, of whatever worth."""
+    return choice.get("logprobs") is not None
+
+
 def layout_of(choice: Mapping[str, Any]) -> str:
     """`content` for OpenAI's chat layout, `arrays` for the page's."""
     logprobs = choice.get("logprobs")
@@ -61,6 +68,10 @@ def _arrays(logprobs: Mapping[str, Any], exchange: Exchange) -> list[TokenLogpro
     if tops is None:
         tops = [None] * len(tokens)
     offsets = logprobs.get("text_offsets", logprobs.get("text_offset")) or [None] * len(tokens)
+    if not isinstance(tops, list) or not isinstance(offsets, list):
+        raise Violation("`top_logprobs` or the offsets of `logprobs` are no array", exchange)
+    if any(offset is not None and (not isinstance(offset, int) or isinstance(offset, bool)) for offset in offsets):
+        raise Violation("an offset of `logprobs` is no whole number", exchange)
     lengths = {"tokens": len(tokens), "token_logprobs": len(values), "top_logprobs": len(tops), "offsets": len(offsets)}
     if len(set(lengths.values())) != 1:
         shown = ", ".join(f"{name} {length}" for name, length in lengths.items())
@@ -77,6 +88,8 @@ def _content(content: list[Any], exchange: Exchange) -> list[TokenLogprob]:
         if not isinstance(item, Mapping) or not isinstance(item.get("token"), str):
             raise Violation("an item of `logprobs.content` has no `token`", exchange)
         listed = item.get("top_logprobs") or []
+        if not isinstance(listed, list):
+            raise Violation("`top_logprobs` of a token is no array", exchange)
         top = {
             str(one.get("token")): _number(one.get("logprob"), exchange) for one in listed if isinstance(one, Mapping)
         }
@@ -97,4 +110,6 @@ def _top(top: Any, exchange: Exchange) -> Mapping[str, float]:
 def _number(value: Any, exchange: Exchange) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise Violation(f"{value!r} stands where a log probability belongs", exchange)
+    if not -_BEYOND < value < _BEYOND:
+        raise Violation("a number beyond all bounds stands where a log probability belongs", exchange)
     return float(value)

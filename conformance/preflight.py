@@ -6,7 +6,7 @@ What is found here is nobody's breach of contract: a wrong address, a wrong key,
 from __future__ import annotations
 
 from conformance.api import Api, Settings, Shared, Unreachable
-from conformance.check import Violation
+from conformance.check import Inconclusive, Violation
 from conformance.courier import Courier
 from conformance.wire.exchange import Exchange
 from schemas.model import Contract, Route
@@ -38,6 +38,8 @@ def preflight(courier: Courier, contract: Contract, settings: Settings) -> tuple
         except Unreachable as error:
             kind = str(error).split(":", maxsplit=1)[0]
             raise CannotJudge(str(error), HINTS.get(kind, "check the URL")) from None
+        except Inconclusive as error:
+            raise CannotJudge(str(error), "try again when the endpoint is less busy, or with larger budgets") from None
         except Violation as violation:
             # Something answers, if badly: that is for the checks to say.
             served.append(operation.route)

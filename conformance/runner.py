@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from conformance.api import Api, Settings, Shared, Unreachable
-from conformance.check import Check, Inconclusive, Skip, Unsupported, Violation
+from conformance.check import Check, Inconclusive, Skip, Throttled, Unsupported, Violation
 from conformance.courier import Courier
 from conformance.health import lasting_trouble
 from reports.model import Outcome
@@ -21,6 +21,10 @@ from schemas.model import Contract
 
 # A single refused connection may be a hiccup; this many checks in a row mean that nobody is there any more.
 UNREACHABLE_IN_A_ROW = 3
+# So many checks in a row without one complete answer, and a plain request is to show whether anybody still answers.
+SILENT_IN_A_ROW = 6
+# So many checks that time out when they run alone as well, and no other is run again: the endpoint is not only slow.
+IN_VAIN = 3
 # From this cost on a check may upset the endpoint, so it runs alone and after all others.
 DANGEROUS = 10
 
@@ -29,7 +33,8 @@ class Runner:
     """Runs `checks` in worker threads; `wait(id)` gives one outcome, `run()` all of them.
 
     `on_outcome` is called once for each check, from the thread that ran it, one call at a time. Setting `stop` ends the
-    run: a check under way becomes inconclusive, one not begun has no outcome.
+    run: a check under way becomes inconclusive, one not begun has no outcome. A check that timed out while others ran
+    is run again alone, so that no endpoint is blamed for the queue that our own jobs made before it.
     """
 
     def __init__(
@@ -57,7 +62,10 @@ class Runner:
         self._waiting = sorted(checks, key=lambda check: check.cost)
         self._running: dict[str, Check] = {}
         self._changed = threading.Condition()
-        self._unreachable = 0
+        self._unreachable = self._silent = self._throttled = 0
+        self._probes = self._in_vain = 0
+        self._timed_out: dict[str, Outcome] = {}
+        self._needed = {need for check in checks for need in check.needs}
         self._threads: list[threading.Thread] = []
         self._fault: BaseException | None = None
 
@@ -107,14 +115,35 @@ class Runner:
                 if self.stop.is_set() and outcome.status in {"inconclusive", "error"}:
                     self._changed.notify_all()
                     continue
-                self.outcomes[check.id] = outcome
-                self._watch_reachability(outcome)
-                try:
-                    self._on_outcome(outcome)
-                except BaseException as error:  # noqa: BLE001 - a full disk ends the run; join() raises it where it is seen
-                    self._fault = error
-                    self.stop.set()
+                self._watch(outcome)
+                if not self._postponed(check, outcome):
+                    self._conclude(outcome)
                 self._changed.notify_all()
+                suspicious = self._silent >= SILENT_IN_A_ROW and not self.stop.is_set()
+                if suspicious:
+                    self._silent = 0
+            if suspicious:
+                self._probe()
+
+    def _conclude(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.check] = outcome
+        try:
+            self._on_outcome(outcome)
+        except BaseException as error:  # noqa: BLE001 - a full disk ends the run; join() raises it where it is seen
+            self._fault = error
+            self.stop.set()
+
+    def _postponed(self, check: Check, outcome: Outcome) -> bool:
+        """Whether a check that timed out is to run again, after the others and alone."""
+        if check.id in self._timed_out:
+            self._in_vain = self._in_vain + 1 if outcome.hint == SILENT_HINT else 0
+            return False
+        if outcome.hint != SILENT_HINT or self._jobs == 1 or check.cost >= DANGEROUS or check.id in self._needed:
+            return False
+        self._timed_out[check.id] = outcome
+        place = next((at for at, one in enumerate(self._waiting) if one.cost >= DANGEROUS), len(self._waiting))
+        self._waiting.insert(place, replace(check, cost=DANGEROUS))
+        return True
 
     def _next(self) -> Check | None:
         """The next check that may start; waits for needs and for dangerous checks; None when there is none left."""
@@ -137,9 +166,13 @@ class Runner:
         blocked = self._blocked(check)
         if blocked is not None:
             return blocked
+        if check.id in self._timed_out and self._in_vain >= IN_VAIN:
+            return self._timed_out[check.id]
         settings = replace(self.settings, seed=seed_of(self.settings.seed, check.id))
         api = Api(
-            self._courier, self._contract, settings, self._shared,
+            self._courier, self._contract, settings,
+            # What others could not get in time is not to be handed on.
+            Shared() if check.id in self._timed_out else self._shared,
             scope=check.id, route=check.route, seconds=check.deadline,
         )  # fmt: skip
         started = time.monotonic()
@@ -156,16 +189,52 @@ class Runner:
             return _outcome_of(check, "blocked", f"needs {need}, which did not pass")
         return None
 
-    def _watch_reachability(self, outcome: Outcome) -> None:
-        if outcome.status == "blocked":
+    def _watch(self, outcome: Outcome) -> None:
+        if outcome.status == "blocked" or not (outcome.requests or outcome.hint):
             return
         self._unreachable = self._unreachable + 1 if outcome.hint == UNREACHABLE_HINT else 0
+        self._silent = self._silent + 1 if outcome.hint == SILENT_HINT else 0
+        self._throttled = self._throttled + 1 if outcome.hint == THROTTLED_HINT else 0
         if self._unreachable >= UNREACHABLE_IN_A_ROW:
-            self.abort_reason = f"the endpoint stopped taking connections ({outcome.message})"
-            self.stop.set()
+            self._abort(f"the endpoint stopped taking connections ({outcome.message})")
+        if self._throttled >= SILENT_IN_A_ROW:
+            self._abort(f"the endpoint throttles everything ({outcome.message})")
+
+    def _probe(self) -> None:
+        """Send one plain request, and end the run when not even that gets an answer: the rest would only wait."""
+        served = [
+            operation.route
+            for operation in self._contract.operations
+            if (one := self.outcomes.get(f"{operation.route}.answers")) is not None and one.status == "pass"
+        ]
+        with self._changed:
+            self._probes += 1
+            scope = f"probe:{self._probes}"
+        api = Api(
+            self._courier, self._contract, self.settings, Shared(),
+            scope=scope, route=served[0] if served else None,
+        )  # fmt: skip
+        try:
+            api.ask()
+        except Violation as violation:
+            if silent(violation):
+                self._abort(f"the endpoint stopped answering ({violation.message})")
+        except (Inconclusive, Skip):
+            return
+
+    def _abort(self, reason: str) -> None:
+        self.abort_reason = reason
+        self.stop.set()
 
 
 UNREACHABLE_HINT = "the endpoint took connections when the run began; is it still up?"
+SILENT_HINT = "no answer was complete in time; an endpoint that is only slow wants a longer --timeout or fewer --jobs"
+THROTTLED_HINT = "the endpoint is asked faster than it allows; lower --rpm or --tpm"
+
+
+def silent(violation: Violation) -> bool:
+    """Whether the violation is that the answer did not end in time."""
+    return bool(violation.exchanges) and violation.exchanges[-1].failure in ("timeout", "too-long")
 
 
 def judged(check: Check, api: Api) -> Outcome:
@@ -174,13 +243,15 @@ def judged(check: Check, api: Api) -> Outcome:
         _run(check, api)
     except Violation as violation:
         evidence = tuple(exchange.id for exchange in violation.exchanges)
-        status, message, hint = "fail", violation.message, ""
+        status, message, hint = "fail", violation.message, SILENT_HINT if silent(violation) else ""
     except Unsupported as lacking:
         evidence, status, message, hint = lacking.evidence, "unsupported", str(lacking), ""
     except Skip as skip:
         evidence, status, message, hint = (), "skip", str(skip), ""
     except Unreachable as error:
         evidence, status, message, hint = (), "inconclusive", str(error), UNREACHABLE_HINT
+    except Throttled as error:
+        evidence, status, message, hint = (), "inconclusive", str(error), THROTTLED_HINT
     except Inconclusive as error:
         evidence, status, message, hint = (), "inconclusive", str(error), ""
     except Exception as error:  # noqa: BLE001 - whatever else happens in a check is our fault, and is reported as ours

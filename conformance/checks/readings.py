@@ -37,7 +37,8 @@ def probe(
     def run(api: Api) -> None:
         exchange = api.send(body if isinstance(body, bytes) else api.body(**body))
         status = exchange.status or 0
-        expect(status in readings, f"{_shown(body)} got status {status}, neither an answer nor a refusal", exchange)
+        wanted = " or ".join(map(str, readings))
+        expect(status in readings, f"{_shown(body)} got status {status}, not {wanted}", exchange)
         api.reading(f"erratum.{erratum}", readings[status], exchange)
 
     def crashes(answer: Answer) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
 from conformance.checks.logprobs import wanted
-from conformance.layouts import TokenLogprob, tokens_of
+from conformance.layouts import TokenLogprob, has_tokens, tokens_of
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
 
@@ -55,7 +55,11 @@ def greedy_tokens(api: Api, prompt: str, max_tokens: int) -> tuple[Exchange, lis
     exchange = api.ask(**api.prompt(prompt), temperature=0, max_tokens=max_tokens, **wanted(api, 5))
     if exchange.status != 200:
         raise Inconclusive(f"without log probabilities (status {exchange.status}) this cannot be judged")
-    return exchange, tokens_of(api.choices(exchange)[0], exchange)
+    choice = api.choices(exchange)[0]
+    if not has_tokens(choice):
+        # That they are missing is for the checks of `logprobs` to say, once.
+        raise Inconclusive("without log probabilities (the answer has none) this cannot be judged")
+    return exchange, tokens_of(choice, exchange)
 
 
 def answered(api: Api, **params: Any) -> Answered:
@@ -63,7 +67,9 @@ def answered(api: Api, **params: Any) -> Answered:
     asked = {**api.prompt(PROMPT), "max_tokens": 12, **params}
     exchange = api.ask(**asked, **wanted(api, 5)) if api.offers("logprobs") else None
     if exchange is not None and exchange.status == 200:
-        return Answered(exchange, api.text(exchange), tokens_of(api.choices(exchange)[0], exchange))
+        choice = api.choices(exchange)[0]
+        tokens = tokens_of(choice, exchange) if has_tokens(choice) else []
+        return Answered(exchange, api.text(exchange), tokens)
     exchange = api.answer(**asked)
     return Answered(exchange, api.text(exchange), [])
 
@@ -132,7 +138,7 @@ def temperature_broadens(api: Api) -> None:
         # At temperature 2 the greedy tokens are less likely than at 1, so this is the most the chance can be.
         log_chance += 4 * sum(token.logprob for token in tokens)
         evidence += [exchange, hot]
-    chance = math.exp(log_chance)
+    chance = math.exp(min(0.0, log_chance))
     if chance > FALSE_ALARM:
         raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
     raise Violation(f"12 texts at temperature 2 equal the greedy ones; by chance that is {chance:.0e}", *evidence)

@@ -10,7 +10,7 @@ from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks.basics import REFUSED, expect_refused
 from conformance.checks.logprobs import wanted
 from conformance.checks.sampling import sampled
-from conformance.layouts import tokens_of
+from conformance.layouts import has_tokens, tokens_of
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
@@ -123,7 +123,10 @@ def returns_an_unlikely_one(ask: Ask) -> Ask:
 
 def _means(api: Api, exchange: Exchange) -> list[float]:
     """The mean log probability per token of each choice that has tokens."""
-    every = [tokens_of(choice, exchange) for choice in api.choices(exchange)]
+    choices = api.choices(exchange)
+    if not all(has_tokens(choice) for choice in choices):
+        raise Inconclusive("without log probabilities (the answer has none) this cannot be judged")
+    every = [tokens_of(choice, exchange) for choice in choices]
     return [statistics.fmean(token.logprob for token in tokens) for tokens in every if tokens]
 
 

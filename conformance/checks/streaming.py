@@ -48,7 +48,10 @@ def chunks(exchange: Exchange) -> list[dict[str, Any]]:
 
 def choices(exchange: Exchange) -> list[dict[str, Any]]:
     """The choices of all chunks of a stream, in order; a chunk may have none (usage, prompt filter results)."""
-    found = [choice for chunk in chunks(exchange) for choice in chunk.get("choices") or ()]
+    lists = [chunk.get("choices") or [] for chunk in chunks(exchange)]
+    if not all(isinstance(one, list) for one in lists):
+        raise Violation("`choices` of a chunk is no list", exchange)
+    found = [choice for one in lists for choice in one]
     if not found or not all(isinstance(choice, dict) for choice in found):
         raise Violation("the stream has no choices", exchange)
     return found
@@ -176,7 +179,9 @@ def a_stream_finishes_once(api: Api) -> None:
     for exchange, n in [(greedy_stream(api), 1), *([(two, 2)] if two else [])]:
         reasons: dict[Any, list[Any]] = {}
         for choice in choices(exchange):
-            reasons.setdefault(choice.get("index", 0), []).append(choice.get("finish_reason"))
+            index = choice.get("index", 0)
+            expect(isinstance(index, int), f"a choice has the index {index!r}", exchange)
+            reasons.setdefault(index, []).append(choice.get("finish_reason"))
         expect(
             sorted(map(str, reasons)) == [str(i) for i in range(n)],
             f"`n` {n} streams the indices {list(reasons)}",

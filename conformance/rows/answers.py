@@ -135,7 +135,7 @@ def _chunks(api: Api, _row: Row) -> Seen:
     for event in exchange.events:
         try:
             value = json.loads(event.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             # `[DONE]` is no chunk; whether anything else may be there is another check's business.
             continue
         if isinstance(value, dict):

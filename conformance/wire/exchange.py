@@ -166,6 +166,10 @@ def _parse(body: bytes) -> Any:
         raise NotJson(f"{error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise NotJson("nested too deeply") from None
+    except NotJson:
+        raise
+    except ValueError:
+        raise NotJson("a number has thousands of digits, which no reader is bound to take") from None
 
 
 def _packed(body: bytes) -> dict[str, str]:

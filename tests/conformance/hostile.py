@@ -21,6 +21,8 @@ class Server:
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
     over: threading.Event = field(default_factory=threading.Event)
+    # Another server, for redirects.
+    elsewhere: str = "http://127.0.0.1:9"
 
 
 class Peer:
@@ -29,10 +31,11 @@ class Peer:
     def __init__(self, sock: socket.socket, server: Server) -> None:
         self.sock = sock
         self.server = server
+        self.request = b""
 
     def take(self) -> bytes:
-        """Read one request; empty when the client is gone."""
-        data = b""
+        """Read one request; empty when the client is gone. `request` has it whole."""
+        data = self.request = b""
         while b"\r\n\r\n" not in data:
             part = self.sock.recv(65536)
             if not part:
@@ -46,7 +49,8 @@ class Peer:
                 size = int(value)
         while len(body) < size:
             body += self.sock.recv(65536)
-        self.server.requests.append(head + b"\r\n\r\n" + body)
+        self.request = head + b"\r\n\r\n" + body
+        self.server.requests.append(self.request)
         return body
 
     def send(self, data: bytes) -> None:

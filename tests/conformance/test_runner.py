@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from conformance.api import Api, Settings, Unreachable
-from conformance.check import Check, Inconclusive, Skip, Violation
-from conformance.runner import DANGEROUS, Runner, seed_of, with_needs
+from conformance.check import Check, Inconclusive, Skip, Throttled, Violation
+from conformance.runner import DANGEROUS, IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
+from conformance.wire.exchange import Sent
 from reports.model import Outcome
 from tests.conformance.fakes import CONTRACT, FakeCourier, document
 
@@ -122,6 +123,59 @@ def test_an_endpoint_that_went_away_ends_the_run() -> None:
     one = runner(*(make(f"c{i}", raising(Unreachable("connect: refused"))) for i in range(9)), jobs=1)
     assert len(one.run()) == 3
     assert "stopped taking connections" in one.abort_reason
+
+
+def timing_out(api: Api) -> None:
+    api.send(b"hang")
+
+
+def quiet(*checks: Check, plain: bool, **kwargs: Any) -> Runner:
+    """A runner against an endpoint that lets some bodies hang, or all of them."""
+
+    def reply(sent: Sent) -> tuple[int, Any]:
+        return (0, "timeout") if sent.body == b"hang" or not plain else (200, document())
+
+    return Runner(checks, FakeCourier(reply), CONTRACT, Settings(), **kwargs)
+
+
+def test_an_endpoint_that_stopped_answering_ends_the_run() -> None:
+    one = quiet(*(make(f"c{i}", timing_out) for i in range(20)), plain=False, jobs=1)
+    assert len(one.run()) == SILENT_IN_A_ROW
+    assert "stopped answering" in one.abort_reason
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_some_requests_that_hang_do_not_end_the_run(jobs: int) -> None:
+    one = quiet(*(make(f"c{i}", timing_out) for i in range(20)), plain=True, jobs=jobs)
+    assert statuses(one.run()) == {f"c{i}": "fail" for i in range(20)}
+    assert one.abort_reason == ""
+
+
+def test_an_endpoint_that_throttles_everything_ends_the_run() -> None:
+    one = runner(*(make(f"c{i}", raising(Throttled("429 to each"))) for i in range(20)), jobs=1)
+    assert len(one.run()) == SILENT_IN_A_ROW
+    assert "throttles" in one.abort_reason
+
+
+def test_a_check_that_timed_out_in_the_crowd_is_run_again_alone() -> None:
+    running: set[str] = set()
+
+    def crowded(api: Api) -> None:
+        running.add(api.scope)
+        threading.Event().wait(0.01)
+        alone = len(running) == 1
+        running.discard(api.scope)
+        api.send(b"{}" if alone else b"hang")
+
+    shared = quiet(*(make(f"c{i}", crowded) for i in range(4)), make("z", cost=DANGEROUS), plain=True, jobs=4)
+    assert set(statuses(shared.run()).values()) == {"pass"}
+
+
+def test_a_check_that_hangs_alone_is_not_run_for_ever() -> None:
+    one = quiet(*(make(f"c{i}", timing_out) for i in range(12)), plain=True, jobs=4)
+    one.run()
+    hung = [sent for sent in one._courier.sent if sent.body == b"hang"]  # type: ignore[attr-defined]
+    assert len(hung) == 12 + IN_VAIN
 
 
 def test_what_a_check_spent_is_in_its_outcome() -> None:
