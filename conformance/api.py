@@ -6,18 +6,17 @@ Law: nothing here judges. A request that got no complete answer raises, so that 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from conformance.budget import upper_bound
-from conformance.check import Inconclusive, Skip, Tier, Unsupported, Violation
+from conformance.check import Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier, Witness
-from conformance.lanes import Lanes
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.strategies.bodies import fitting, without
 from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
 from reports.model import Capability
@@ -32,53 +31,6 @@ DEFAULT_MAX_TOKENS = 8
 
 class Unreachable(Inconclusive):
     """The endpoint did not take a connection: nothing can be said about its contract."""
-
-
-class Shared:
-    """Answers that several checks look at, asked once, and the lanes that they share; safe for threads."""
-
-    def __init__(self) -> None:
-        self.lanes = Lanes()
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._values: dict[str, Any] = {}
-
-    def get(self, name: str, make: Callable[[], T]) -> T:
-        """The value of that name, made by the first who asks; a failure to make it is shared as well."""
-        with self._lock:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            if name not in self._values:
-                try:
-                    self._values[name] = make()
-                except (Violation, Skip) as outcome:
-                    self._values[name] = outcome
-            value = self._values[name]
-        if isinstance(value, Violation | Skip):
-            raise value
-        result: T = value
-        return result
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How hard and how fast to ask: the parts of a run's configuration that a check can see."""
-
-    seed: int = 0
-    examples: int = 5
-    # How much to ask: "quick" is the decisive values alone.
-    depth: Tier = "standard"
-    shrink: bool = True
-    request_timeout: float = 30.0
-    key: str | None = None
-    # What a server that hosts several models has to be told; a body without it is left as the contract says.
-    model: str | None = None
-    # What the user says a content filter must act on; none of them is ever ours.
-    filter_prompts: tuple[str, ...] = ()
-    # By route: a request schema of the user's own, in place of the contract's.
-    request_schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    # By route and parameter: the documented options that the endpoint was found to refuse in every form.
-    unsupported: Mapping[str, Mapping[str, Capability]] = field(default_factory=dict)
 
 
 class Api:

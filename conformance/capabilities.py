@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.check import Inconclusive, Violation
 from conformance.courier import Courier
 from conformance.rows.owners import owned, owner_of
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.strategies.bodies import companions, properties_of
 from conformance.strategies.boundary import Edges
 from conformance.strategies.broken import example

@@ -5,9 +5,11 @@ What is found here is nobody's breach of contract: a wrong address, a wrong key,
 
 from __future__ import annotations
 
-from conformance.api import Api, Settings, Shared, Unreachable
+from conformance.api import Api, Unreachable
 from conformance.check import Inconclusive, Violation
 from conformance.courier import Courier
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.wire.exchange import Exchange
 from schemas.model import Contract, Route
 

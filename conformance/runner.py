@@ -12,10 +12,12 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from conformance.api import Api, Settings, Shared, Unreachable
+from conformance.api import Api, Unreachable
 from conformance.check import Check, Inconclusive, Skip, Throttled, Unsupported, Violation
 from conformance.courier import Courier
 from conformance.health import lasting_trouble
+from conformance.settings import Settings
+from conformance.shared import Shared
 from reports.model import Outcome
 from schemas.model import Contract
 

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from conformance.api import Settings
 from conformance.budget import bounds
 from conformance.capabilities import probe
 from conformance.courier import Courier
@@ -21,6 +20,7 @@ from conformance.endpoint import Endpoint, Target
 from conformance.pace import WINDOW
 from conformance.preflight import preflight
 from conformance.runner import Runner
+from conformance.settings import Settings
 from conformance.wire.exchange import Exchange, Sent
 from reference_server.serve import serving, standin_app
 from reference_server.standin import StandinOptions

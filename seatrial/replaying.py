@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.api import Settings
 from conformance.capabilities import probe, unsupported
 from conformance.catalogue import checks_of
 from conformance.check import TIERS
 from conformance.replay import Replay
 from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
+from conformance.settings import Settings
 from conformance.strategies.dialect import SchemaFault
 from conformance.wire.redact import PLACEHOLDER
 from reports.model import Outcome, Run

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
-from conformance.api import Settings
 from conformance.budget import Budget, Spent
 from conformance.capabilities import probe, unsupported
 from conformance.endpoint import Endpoint, cost
@@ -20,6 +19,7 @@ from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.rounds import in_round, seed_of_round
 from conformance.runner import Runner
+from conformance.settings import Settings
 from reports.log import EndStatus, LogError, LogWriter
 from reports.model import Outcome
 from schemas.model import Route

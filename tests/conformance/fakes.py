@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.wire.exchange import Exchange, Sent
 from schemas.contracts import get
 from schemas.model import Route

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.capabilities import MOST_REQUESTS, probe, unsupported
 from conformance.catalogue import checks_of
 from conformance.check import Check, Inconclusive, Skip, Unsupported
 from conformance.runner import Runner, judged
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.strategies.bodies import without
 from conformance.strategies.dialect import document_of
 from conformance.wire.exchange import Exchange, Sent

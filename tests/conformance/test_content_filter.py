@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.runner import judged
+from conformance.settings import Settings
+from conformance.shared import Shared
 from reference_server.content_filter import TRIGGERS
 from reports.model import Outcome
 from tests.laws.bench import KEY, Bench, bench

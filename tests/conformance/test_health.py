@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from conformance.api import Api, Settings
+from conformance.api import Api
 from conformance.check import Check, Violation
 from conformance.checks.malformed import ODDITIES
 from conformance.checks.upsets import upset
 from conformance.health import ATTEMPTS, lasting_trouble, trouble
 from conformance.runner import DANGEROUS, Runner
+from conformance.settings import Settings
 from conformance.wire.exchange import Sent
 from tests.conformance.fakes import CONTRACT, FakeCourier, api_over, document
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.catalogue import checks_of
 from conformance.check import Check, Mutant
 from conformance.checks import limits
 from conformance.endpoint import MOST_REMEMBERED, Endpoint, Target
 from conformance.replay import Replay
 from conformance.runner import DANGEROUS, judged
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.wire.exchange import Exchange, Sent
 from reference_server.limits import Limits
 from reference_server.serve import serving, standin_app

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from conformance.api import Api, Settings, Unreachable
+from conformance.api import Api, Unreachable
 from conformance.check import Check, Inconclusive, Skip, Throttled, Violation
 from conformance.runner import DANGEROUS, IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
+from conformance.settings import Settings
 from conformance.wire.exchange import Sent
 from reports.model import Outcome
 from tests.conformance.fakes import CONTRACT, FakeCourier, document

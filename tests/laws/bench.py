@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.catalogue import checks_of, within
 from conformance.check import Check, Mutant, Tier
 from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner, judged, seed_of
+from conformance.settings import Settings
+from conformance.shared import Shared
 from reference_server.content_filter import TRIGGERS
 from reference_server.serve import StandinApp, serving, standin_app
 from reports.model import Outcome

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from conformance.api import Settings
 from conformance.capabilities import probe, unsupported
 from conformance.catalogue import checks_of
 from conformance.endpoint import Endpoint, Target
 from conformance.runner import Runner
+from conformance.settings import Settings
 from reference_server import asgi
 from reference_server.content_filter import TRIGGERS
 from reference_server.serve import serving, standin_app

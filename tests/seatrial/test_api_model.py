@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
+from conformance.settings import Settings
+from conformance.shared import Shared
 from tests.conformance.fakes import CONTRACT, FakeCourier, document
 
 OPTIONAL: dict[str, Any] = {"type": "object", "properties": {"model": {"type": "string"}}}

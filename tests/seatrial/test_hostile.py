@@ -10,10 +10,10 @@ import pytest
 from benchmarks.hostile.behaviours import BEHAVIOURS
 from benchmarks.hostile.relay import every, relaying, streams
 from benchmarks.hostile.trial import tried
-from conformance.api import Settings
 from conformance.catalogue import checks_of
 from conformance.endpoint import Bounds, Endpoint, Target
 from conformance.runner import Runner
+from conformance.settings import Settings
 from schemas.contracts import get
 from tests.conformance.hostile import serving
 from tests.seatrial.servers import KEY, endpoint

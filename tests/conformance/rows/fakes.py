@@ -10,9 +10,11 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.api import Api, Settings, Shared
+from conformance.api import Api
 from conformance.check import Check, Mutant
 from conformance.runner import judged
+from conformance.settings import Settings
+from conformance.shared import Shared
 from conformance.wire.answer import Answer, Ask, frame
 from conformance.wire.exchange import Exchange, Sent
 from reports.model import Outcome
