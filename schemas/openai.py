@@ -12,7 +12,8 @@ from schemas import chat
 from schemas.answers import CONTENT_LAYOUT, finish_schema
 from schemas.azure_llama import CONTRACT as PAGE
 from schemas.derive import Own, Says, Source, derived_contract, sentence
-from schemas.model import Erratum, Param, Reading, Route, Rule
+from schemas.model import Param, Route, Rule
+from schemas.openai_errata import OWN, SHARED
 from schemas.page import FOR_BOOLEANS, FOR_NUMBERS, NULL
 from schemas.practice_errors import NAMES
 
@@ -294,24 +295,6 @@ def _streaming_rule(route: Route) -> Rule:
     )
 
 
-_ERRATA = (
-    "erratum.type-coercion",
-    "erratum.null-value",
-    "erratum.top_p-zero",
-    "erratum.max_tokens-zero",
-    "erratum.greedy-n",
-    "erratum.refusal-status",
-    "erratum.stream-usage",
-    "erratum.done-spacing",
-    "erratum.content-type",
-    "erratum.role-chunk",
-    "erratum.offset-origin",
-    "erratum.nul-character",
-    "erratum.other-methods",
-    *NAMES,
-    "erratum.content_filter-shape",
-)
-
 _OWN = Own(
     paths={"completions": "/v1/completions", "chat": "/v1/chat/completions"},
     rows=_own_rows,
@@ -356,44 +339,7 @@ _OWN = Own(
             level="SHOULD",
         ),
     ),
-    errata=(
-        Erratum(
-            id="erratum.error-shape",
-            place=0,
-            says="The body of an error has an object `error` with type, message, param and code.",
-            practice="Compatible servers have bodies of their own for what their framework refuses.",
-            readings=(
-                Reading(name="nested", text="The body has an object `error`, as the reference says."),
-                Reading(name="detail", text="The body has `detail`."),
-                Reading(name="flat", text="The body has `message` at its top."),
-                Reading(name="other", text="The body is another JSON object."),
-            ),
-            about=("completions.error.body", "chat.error.body"),
-        ),
-        Erratum(
-            id="erratum.request-model",
-            place=0,
-            says="`model` is required.",
-            practice="Servers of one model answer without it; an unknown name gets 404 or is ignored.",
-            readings=(
-                Reading(name="ignored", text="An unknown `model` is ignored."),
-                Reading(name="404", text="An unknown `model` gets 404."),
-                Reading(name="refused", text="An unknown `model` is refused."),
-            ),
-            about=("completions.request.model", "chat.request.model"),
-        ),
-        Erratum(
-            id="erratum.unknown-parameters",
-            place=0,
-            says="Nothing is said on parameters that the reference does not know.",
-            practice="vLLM ignores them, other servers refuse them.",
-            readings=(
-                Reading(name="ignored", text="An unknown parameter changes nothing."),
-                Reading(name="refused", text="An unknown parameter is refused."),
-            ),
-            about=("completions.head.payload", "chat.head.payload"),
-        ),
-    ),
+    errata=OWN,
 )
 
 CONTRACT = derived_contract(
@@ -402,7 +348,7 @@ CONTRACT = derived_contract(
     _OWN,
     name="openai",
     title="A server compatible with OpenAI's API, such as vLLM",
-    errata=_ERRATA,
+    errata=(*SHARED, *NAMES),
     # A server of one's own has no quota; these only keep a run from being a load test.
     requests_per_minute=6_000,
     tokens_per_minute=2_000_000,
