@@ -1,4 +1,4 @@
-"""Where OpenAI's reference is silent or alone with what it says: errata of its own, and the page's that hold here too."""
+"""Where OpenAI's reference is silent or alone with what it says: errata of its own, and shared ones that hold here."""
 
 from __future__ import annotations
 
