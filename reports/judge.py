@@ -284,7 +284,7 @@ def _notes(run: Run, coverage: tuple[Coverage, ...], findings: tuple[Finding, ..
     waived = [finding for finding in findings if finding.grade == "waived"]
     if waived:
         notes.append(f"{counted(len(waived), 'failing check')} waived: {listed(one.outcome.check for one in waived)}")
-    if run.settings.get("only"):
+    if run.settings.get("only") or run.settings.get("skip"):
         notes.append("only a selection of the checks was asked for")
     elif left_out := run.settings.get("left_out"):
         profile = run.settings.get("check_profile")

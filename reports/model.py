@@ -223,7 +223,7 @@ class Run:
     @property
     def partial(self) -> bool:
         """Whether a selection of the checks was asked for, by hand or by a profile: others are rightly missing."""
-        return bool(self.settings.get("only") or self.settings.get("left_out"))
+        return any(self.settings.get(name) for name in ("only", "skip", "left_out"))
 
     @property
     def not_run(self) -> tuple[str, ...]:

@@ -150,7 +150,11 @@ def _check_profile(run: Run) -> str:
     name, left_out = run.settings.get("check_profile"), run.settings.get("left_out")
     if not isinstance(name, str) or not isinstance(left_out, int) or not run.planned:
         return ""
-    return f"{name}, {len(run.planned)} of {len(run.planned) + left_out}" if not run.settings.get("only") else name
+    return (
+        f"{name}, {len(run.planned)} of {len(run.planned) + left_out}"
+        if not (run.settings.get("only") or run.settings.get("skip"))
+        else name
+    )
 
 
 def place(requirement: Requirement | None) -> str:

@@ -56,6 +56,7 @@ class Asked:
     prices: Prices = NO_PRICES
     schema: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     shrink: bool = True
 
     def __post_init__(self) -> None:
@@ -100,6 +101,7 @@ class Options:
     prices: Prices = NO_PRICES
     schemas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
     shrink: bool = True
     filter_prompts: tuple[str, ...] = ()
     # How the contract was found, where nobody named one.
@@ -124,6 +126,7 @@ class Options:
             "same_seed": self.same_seed,
             "schemas": {route: dict(schema) for route, schema in self.schemas.items()},
             "only": list(self.only),
+            "skip": list(self.skip),
             "shrink": self.shrink,
         }
 
@@ -196,6 +199,7 @@ def resolve(
         prices=asked.prices.over(named.prices),
         schemas=read_schemas(asked.schema, contract),
         only=asked.only,
+        skip=asked.skip,
         shrink=asked.shrink,
         filter_prompts=asked.filter_prompt or named.filter_prompts,
         recognised=found,
@@ -230,12 +234,16 @@ def planned(options: Options) -> Plan:
     try:
         # Who names a check in full wants it, whatever the profile.
         wanted = [one for one in select(checks, options.only) if one in offered or one in options.only]
+        unwanted = set(select(checks, options.skip)) if options.skip else set()
     except NoSuchCheck as error:
         raise UserError(str(error)) from None
     if not wanted:
         raise UserError(f"profile {options.profile.name} has no check that --only names; choose a larger --profile")
+    chosen = tuple(one for one in with_needs(checks, wanted) if one.id not in unwanted)
+    if not chosen:
+        raise UserError("--skip leaves no check to run")
     return Plan(
-        checks=tuple(with_needs(checks, wanted)),
+        checks=chosen,
         rows=tuple(extra_rows(options.schemas)),
         left_out=len(checks) - len(offered),
     )

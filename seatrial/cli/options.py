@@ -83,6 +83,9 @@ _CHECKING = (
         "--only", multiple=True, metavar="PATTERN", help="Only checks with such an id, or of an area. Repeatable."
     ),
     click.option(
+        "--skip", multiple=True, metavar="PATTERN", help="No checks with such an id, or of an area. Repeatable."
+    ),
+    click.option(
         "--filter-prompt",
         multiple=True,
         metavar="TEXT",

@@ -210,6 +210,18 @@ def test_the_plan_has_what_the_selected_checks_need(tmp_path: Path) -> None:
         planned(options(tmp_path, "https://x", no_key=True, only=("nope.*",))[0])
 
 
+def test_what_is_skipped_is_not_planned_even_where_it_is_needed(tmp_path: Path) -> None:
+    made, _ = options(tmp_path, "https://x", no_key=True, skip=("*.auth.query", "chat.answers"))
+    ids = planned(made).ids
+    assert not {"chat.auth.query", "completions.auth.query", "chat.answers"} & set(ids)
+    assert {"chat.auth.none", "completions.answers"} <= set(ids)
+    assert made.to_record()["skip"] == ["*.auth.query", "chat.answers"]
+    with pytest.raises(UserError, match="no check matches"):
+        planned(options(tmp_path, "https://x", no_key=True, skip=("nope.*",))[0])
+    with pytest.raises(UserError, match="leaves no check"):
+        planned(options(tmp_path, "https://x", no_key=True, only=("chat.answers",), skip=("chat.*",))[0])
+
+
 def test_the_log_keeps_the_settings_and_never_the_key(tmp_path: Path) -> None:
     made, _ = options(tmp_path, "https://x", {"SEATRIAL_API_KEY": "usual-key"}, only=("chat.*",))
     assert made.to_record()["key"] is True
