@@ -280,12 +280,13 @@ def _run(check: Check, api: Api) -> None:
     try:
         check.run(api)
     except Violation as violation:
-        trouble = lasting_trouble(api)
+        trouble = lasting_trouble(api) if api.requests else None
         if trouble is None:
             raise
         message = f"{violation.message}; and afterwards the endpoint no longer answers as before: {trouble.message}"
         raise Violation(message, *violation.exchanges, *trouble.exchanges) from None
-    trouble = lasting_trouble(api)
+    # A check that only looks back has upset nobody.
+    trouble = lasting_trouble(api) if api.requests else None
     if trouble is not None:
         message = f"after this check's requests the endpoint no longer answers as before: {trouble.message}"
         raise Violation(message, *trouble.exchanges)
