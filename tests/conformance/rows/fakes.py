@@ -85,10 +85,13 @@ def judge(
     shrink: bool = True,
     seed: int = 5,
     response: Callable[[], Mapping[str, Any]] | None = None,
+    schemas: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Outcome:
     """Run one check against the server with that mutant."""
     server.mutant = mutant
-    settings = Settings(seed=seed, examples=examples, shrink=shrink, key="a-key-for-tests")
+    settings = Settings(
+        seed=seed, examples=examples, shrink=shrink, key="a-key-for-tests", request_schemas=schemas or {}
+    )
     api = Api(server, CONTRACT, settings, Shared(), scope=check.id, route=check.route)
     return judged(check, api)
 

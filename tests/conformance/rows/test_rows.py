@@ -254,7 +254,7 @@ def test_ones_own_schema_drives_the_same_checks() -> None:
 
 @pytest.mark.parametrize("check", OWN, ids=[check.id for check in OWN])
 def test_ones_own_schema_passes_on_a_server_that_keeps_it(check: Check) -> None:
-    outcome = judge(check, StrictServer(CHAT))
+    outcome = judge(check, StrictServer(CHAT), schemas={"chat": CHAT})
     assert outcome.status == "pass", f"{outcome.message} {outcome.hint}"
 
 
