@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.detection import legal
 from benchmarks.detection.faults import (
     access,
@@ -19,6 +21,20 @@ from benchmarks.detection.faults import (
 )
 from benchmarks.detection.model import Deviation
 
+_MODULES: Any = (
+    requests,
+    fields,
+    usage,
+    generation,
+    stopping,
+    logprobs,
+    streaming,
+    pacing,
+    errors,
+    access,
+    isolation,
+    service,
+)
 FAULTS: tuple[Deviation, ...] = tuple(
     fault
     for module in (

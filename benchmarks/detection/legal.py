@@ -350,7 +350,7 @@ area.answer(
     "facts A.3: the later page's own example",
     lambda a: plain(a, lambda d: [c["message"].update(tool_calls=None) for c in d["choices"] if "message" in c]),
 )
-slow.answer("paced", "tokens come every 20 ms", "page: sent as they become available", lambda a: a)
+slow.app("paced", "tokens come every 20 ms", "page: sent as they become available", lambda app: app)
 limited.answer(
     "now-and-then-429",
     "one request in forty is refused 429 with Retry-After 1",

@@ -37,7 +37,7 @@ def _parameters() -> Json:
         "presence_penalty": _nullable({"type": "number", "minimum": -2, "maximum": 2}),
         "ignore_eos": {"type": "boolean", "default": True},
         "use_beam_search": {"type": "boolean", "default": False},
-        "stop_token_ids": _nullable({"type": "array", "items": {"type": "integer"}}),
+        "stop_token_ids": _nullable({"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}),
         "skip_special_tokens": _nullable({"type": "boolean"}),
     }
 
@@ -160,7 +160,7 @@ def document() -> Json:
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "schemas": {
-                "CompletionRequest": _request("prompt", {"type": "string"}),
+                "CompletionRequest": _request("prompt", {"type": "string", "minLength": 1}),
                 "ChatRequest": _request("messages", {"type": "array", "minItems": 1, "items": _message()}),
                 "CompletionResponse": _response("text_completion", text),
                 "ChatResponse": _response("chat.completion", message),

@@ -66,6 +66,7 @@ class FaultServer:
         self._deviation = deviation
         self.base = Base(deviation.base if deviation else base)
         self._state: dict[Any, Any] = {}
+        self.requests = 0
         inner = self.base.app if self.base.name == "slow" and not self._around else self._relayed
         self._app: App = deviation.app(inner) if deviation and deviation.app else inner
 
@@ -76,6 +77,7 @@ class FaultServer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
+            self.requests += 1
             await self._app(scope, receive, send)
 
     async def _relayed(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,6 +125,7 @@ def main() -> None:
     if not asked.stay:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     run(app, port=asked.port, on_started=lambda url: print(url, flush=True))
+    print(f"requests {app.requests}", flush=True)
 
 
 def _end_with_stdin() -> None:

@@ -327,7 +327,7 @@ area.around(
 
 
 async def _hangs_on(call: Call) -> Answer:
-    if (call.ask.body.get("max_tokens") or 1) in (-1, 0):
+    if call.ask.body.get("max_tokens", 1) in (-1, 0):
         await asyncio.sleep(12)
     return await call.serve(call.ask)
 

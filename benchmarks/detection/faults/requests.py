@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.detection.editing import drop, number, put, swap
+from benchmarks.detection.editing import chat, drop, number, put, swap
 from benchmarks.detection.model import Area
 
 area = Area("requests")
@@ -13,7 +13,7 @@ area.accepts(
     "a request without prompt is answered, out of nothing",
     "page: prompt, must be specified",
     lambda b: "prompt" not in b and "messages" not in b,
-    put(prompt="", messages=[{"role": "user", "content": " "}]),
+    lambda ask: ask.with_body(**{} if chat(ask) else {"prompt": "So"}),
 )
 area.accepts(
     "prompt-number",
@@ -27,7 +27,7 @@ area.accepts(
     "a message without content is accepted",
     "page: content is required for all messages",
     lambda b: any("content" not in m for m in b["messages"]),
-    swap("messages", lambda ms: [{"content": "", **m} for m in ms]),
+    swap("messages", lambda ms: [{"content": " ", **m} for m in ms]),
 )
 area.accepts(
     "role-unknown",
