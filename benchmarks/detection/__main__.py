@@ -116,7 +116,7 @@ class Store:
 def plan(only: list[str], tools: list[str], every: int) -> list[Task]:
     """The controls first, then what was asked for; `every` takes one in so many of the faults."""
     chosen = [d for d in (*LEGAL, *FAULTS) if not only or any(fnmatch.fnmatch(d.id, pattern) for pattern in only)]
-    chosen = [d for d in chosen if d in LEGAL] + [d for d in chosen if d not in LEGAL][::every]
+    chosen = [d for d in chosen if d not in LEGAL][::every] + [d for d in chosen if d in LEGAL]
     bases = [base for base in BASES if base == "plain" or any(d.base == base for d in chosen)]
     tasks = [Task(tool, base) for tool in tools for base in bases]
     return tasks + [Task(tool, d.base, d.id) for tool in tools for d in chosen]
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, metavar="N", help="only one fault in N")
     parser.add_argument("--tools", default=",".join(TOOLS))
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=2)
-    parser.add_argument("--seconds", type=float, default=90, help="most seconds of one run")
+    parser.add_argument("--seconds", type=float, default=180, help="most seconds of one run")
     parser.add_argument("--examples", type=int, default=30, help="of schemathesis")
     parser.add_argument("--seatrial-option", action="append", default=[], help="more options of seatrial check")
     parser.add_argument("--environments", type=Path, default=TREE / ".detection", help="where environments are made")
@@ -140,7 +140,7 @@ def main() -> int:
     names = asked.tools.split(",")
     known: dict[str, Tool] = {
         "seatrial": Seatrial(tuple(asked.seatrial_option)),
-        "schemathesis": Schemathesis(asked.examples, int(asked.seconds * 0.6)),
+        "schemathesis": Schemathesis(asked.examples, min(60, int(asked.seconds * 0.6))),
         "llm-comply": LlmComply(),
     }
     for name in names:
@@ -157,7 +157,7 @@ def main() -> int:
     with ThreadPoolExecutor(asked.jobs) as pool:
         for done, _ in enumerate(pool.map(work, tasks), start=1):
             _write(asked.output, store)
-            print(f"\r{done} of {len(tasks)}", end="", file=sys.stderr, flush=True)
+            print(f"\r{done} of {len(tasks)} ", end="", file=sys.stderr, flush=True)
     _write(asked.output, store)
     print(f"\n{asked.output}")
     return 0

@@ -14,6 +14,8 @@ from conformance.wire.answer import Answer, Ask
 from reference_server.asgi import App
 
 KEY = "Detect-aBcDeFgHiJkLmNoPqRsTuVwXyZ"
+# Seconds that stand for ever: longer than any tool here waits.
+HANG = 40.0
 # Words that the server's content filter refuses in a prompt, or blanks the answer for.
 FILTERED_PROMPT = "kumquatdoom"
 FILTERED_ANSWER = "mangodoom"

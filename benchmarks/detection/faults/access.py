@@ -96,10 +96,6 @@ area.answer(
     "200", "a wrong key gets 200 and an error body", "coder/aibridge#56", _refused(lambda a: a.with_status(200))
 )
 area.answer(
-    "400", "a wrong key gets a 400", "owndev/Open-WebUI-Functions#12 (facts E)", _refused(lambda a: a.with_status(400))
-)
-area.answer("404", "a wrong key gets a 404", "RFC 9110 15.5.2", _refused(lambda a: a.with_status(404)))
-area.answer(
     "html",
     "a wrong key gets an HTML page to log in",
     "RFC 9110 15.5.2; page: JSON",

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from benchmarks.detection.editing import prompt_text, raw, refusal
-from benchmarks.detection.model import KEY, Area, Call
+from benchmarks.detection.model import HANG, KEY, Area, Call
 from conformance.wire.answer import Answer, Ask
 
 area = Area("errors")
@@ -166,9 +166,6 @@ area.answer(
     _when(lambda q: _parsed(q) is ..., lambda a: a.with_success()),
 )
 area.answer(
-    "404-for-all", "every refusal is a 404", "RFC 9110 15.5.5", lambda a: refusal(a, lambda b: b.with_status(404))
-)
-area.answer(
     "503-for-all",
     "every refusal is a 503, so that clients try again",
     "RFC 9110 15.6.4",
@@ -311,8 +308,9 @@ area.around(
 
 
 async def _hangs_after(call: Call) -> Answer:
-    if call.state.pop("stuck", False):
-        await asyncio.sleep(12)
+    if call.state.pop("stuck", False) and call.ask.route and call.state.setdefault("hung", 0) < 2:
+        call.state["hung"] += 1
+        await asyncio.sleep(HANG)
     answer = await call.serve(call.ask)
     call.state["stuck"] = answer.status == 400 and _parsed(call.ask) is ...
     return answer
@@ -328,7 +326,7 @@ area.around(
 
 async def _hangs_on(call: Call) -> Answer:
     if call.ask.body.get("max_tokens", 1) in (-1, 0):
-        await asyncio.sleep(12)
+        await asyncio.sleep(HANG)
     return await call.serve(call.ask)
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.detection.editing import chat, messages, prompt_text, prompts, put_text, text_of
-from benchmarks.detection.model import Area, Call
+from benchmarks.detection.model import HANG, Area, Call
 from conformance.wire.answer import Answer, frame, payload
 from reference_server.asgi import App, Message, Receive, Scope, Send
 
@@ -222,7 +222,7 @@ async def _then_500(_app: App, _scope: Scope, receive: Receive, send: Send) -> N
 
 
 async def _then_slow(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    await asyncio.sleep(12)
+    await asyncio.sleep(HANG)
     await app(scope, receive, send)
 
 

@@ -284,13 +284,6 @@ area.refuses(
     "max_tokens is required",
 )
 area.refuses(
-    "n-refused",
-    "n 2 gets a 400: the option is not there",
-    "langchain-ai/langchain#29679 (facts E)",
-    lambda b: number(b.get("n")) and b["n"] > 1,
-    "n is not supported",
-)
-area.refuses(
     "default-beam-refused",
     "use_beam_search false, its own default, gets a 400",
     "page: use_beam_search, default False",

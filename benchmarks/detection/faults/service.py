@@ -31,12 +31,6 @@ limits.answer(
     _throttled(lambda a: a.with_status(200)),
 )
 limits.answer(
-    "as-403",
-    "over the limit the status is 403",
-    "facts C: API Management, quota 403",
-    _throttled(lambda a: a.with_status(403)),
-)
-limits.answer(
     "html", "429 is an HTML page", "page: JSON", _throttled(lambda a: raw(a, "<html>slow down</html>", "text/html"))
 )
 limits.answer("empty", "429 has no body", "facts C.2: TooManyRequestsError", _throttled(lambda a: raw(a, b"")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.detection.editing import drop, plain_choices, put_text, retext, swap, text_of
+from benchmarks.detection.editing import chat, drop, plain_choices, put_text, retext, swap, text_of
 from benchmarks.detection.model import Area, Call
 from conformance.wire.answer import Answer, Ask, frame, payload
 
@@ -76,7 +76,7 @@ stopping.ask(
     "default-max-tokens-unbounded",
     "without max_tokens the completions route runs on",
     "page: default 16",
-    lambda q: q.with_body(max_tokens=400, ignore_eos=True) if q.body.get("max_tokens") is None else q,
+    lambda q: q.with_body(max_tokens=400, ignore_eos=True) if q.body.get("max_tokens") is None and not chat(q) else q,
 )
 stopping.ask(
     "ignore-eos-ignored",
