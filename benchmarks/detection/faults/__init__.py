@@ -1,0 +1,1 @@
+"""The faults, area by area."""

@@ -1,0 +1,1 @@
+"""The tools under comparison, each in its own environment."""
