@@ -20,6 +20,7 @@ from benchmarks.detection.openapi import document
 from conformance.wire.answer import Answer, Ask
 from reference_server import relay
 from reference_server.asgi import App, Receive, Scope, Send
+from reference_server.paced import Paced
 from reference_server.serve import run, standin_app
 from reference_server.standin import StandinOptions
 from schemas.contracts import CONTRACTS
@@ -40,7 +41,10 @@ class Base:
             raise ValueError(f"no base {name}; there are {', '.join(BASES)}")
         self.name = name
         options = StandinOptions(ttft_s=0.01, itl_s=0.02) if name == "slow" else StandinOptions()
-        self.app: App = standin_app(CONTRACTS["azure-llama"], key=KEY, limits=None, options=options)
+        standin = standin_app(CONTRACTS["azure-llama"], key=KEY, limits=None, options=options)
+        # Answers are taken whole before they are changed, so the pace of a stream is given to what leaves in the end.
+        standin.paced = Paced(standin.varied, 0)
+        self.app: App = standin
         self._served = 0
 
     async def answer(self, scope: Scope, receive: Receive, ask: Ask) -> Answer:
@@ -68,7 +72,8 @@ class FaultServer:
         self._state: dict[Any, Any] = {}
         self.requests = 0
         inner = self.base.app if self.base.name == "slow" and not self._around else self._relayed
-        self._app: App = deviation.app(inner) if deviation and deviation.app else inner
+        app: App = deviation.app(inner) if deviation and deviation.app else inner
+        self._app: App = app if self.base.name == "slow" else Paced(app)
 
     @property
     def _around(self) -> Any:

@@ -1,4 +1,4 @@
-"""Seatrial from this tree: a finding is a check with status `fail` in its log."""
+"""Seatrial from this tree: a finding is a check that failed, or an option that it calls unsupported."""
 
 from __future__ import annotations
 
@@ -49,9 +49,12 @@ class Seatrial:
             record = _record(line)
             if record.get("type") != "outcome" or record["status"] in ("pass", "skip"):
                 continue
-            (findings if record["status"] == "fail" else notes).append(
-                record["check"] if record["status"] == "fail" else f"{record['status']}:{record['check']}"
-            )
+            if record["status"] == "fail":
+                findings.append(record["check"])
+            elif record["status"] == "unsupported":
+                findings.append(f"unsupported:{record['check']}")
+            else:
+                notes.append(f"{record['status']}:{record['check']}")
         return Ran(tuple(sorted(findings)), code, cpu, wall, code == 1, tuple(sorted(notes)), late)
 
 
