@@ -12,6 +12,9 @@ from conformance.wire.exchange import Exchange, NotJson
 
 # A request that breaks the contract is the client's fault, and these two statuses say so for a body.
 REFUSED = (400, 422)
+DAY = 86_400
+# No clock is further off, and a number of thousands of digits is not computed with.
+_FAR = 10**15
 # What an endpoint answers on a route that its model does not serve: a status, or words behind a 400.
 NOT_SERVED = (404, 405)
 _OTHER_TASK = re.compile(rb"not available with|modality not supported|not support (chat )?completions", re.IGNORECASE)
@@ -259,3 +262,27 @@ def ids_are_unique(api: Api) -> None:
 def repeats_its_id(answer: Answer) -> Answer:
     """Gives every answer the same id."""
     return answer.edit(lambda document: document.update(id="the-only-one"))
+
+
+@check("created.now", cites=[".response.created"], needs=[".answers"], tier="quick")
+def answers_are_dated_today(api: Api) -> None:
+    """`created` is the time of the answer in seconds, give or take a day."""
+    exchange = api.shared("dated", lambda view: view.answer(max_tokens=1))
+    created = exchange.json.get("created")
+    if not isinstance(created, int | float) or isinstance(created, bool):
+        raise Skip("the answer has no number in `created`")
+    # Clocks of two machines differ, by hours where a time zone is mistaken; milliseconds and 1970 are far beyond.
+    distance = abs(min(max(created, -_FAR), _FAR) - exchange.started)
+    expect(distance <= DAY, f"`created` {created} is {distance / DAY:,.0f} days away from the answer", exchange)
+
+
+@answers_are_dated_today.mutant
+def dates_in_milliseconds(answer: Answer) -> Answer:
+    """Gives the time in milliseconds."""
+    return answer.edit(lambda document: document.update(created=document.get("created", 0) * 1000))
+
+
+@answers_are_dated_today.mutant
+def dates_by_its_start(answer: Answer) -> Answer:
+    """Gives the seconds since the server started."""
+    return answer.edit(lambda document: document.update(created=217_877))
