@@ -33,10 +33,10 @@ def choices_are_samples_of_their_own(api: Api) -> None:
         if exchange.status in (*REFUSED, 501):
             raise Skip(f"without log probabilities (status {exchange.status}) the chance of a copy is not known")
         likelihood = _likelihoods(api, exchange)
-        if any("\ufffd" in text for text in api.texts(exchange)):
-            continue  # different tokens may look alike here, so texts that are equal need not be copies
         if len(set(api.texts(exchange))) == N:
             return
+        if any("\ufffd" in text for text in api.texts(exchange)):
+            continue  # different tokens may look alike here, so texts that are equal need not be copies
         evidence.append(exchange)
         compared += N - 1
         log_chance += _chance_of_copies(api.texts(exchange), likelihood)
@@ -45,6 +45,8 @@ def choices_are_samples_of_their_own(api: Api) -> None:
                 f"choices repeat one another; that samples do so has a chance of 10^{log_chance / math.log(10):.0f}",
                 *evidence,
             )
+    if not evidence:
+        raise Inconclusive("every answer has choices that look alike and have a token that is half a character")
     raise Inconclusive("choices repeat one another, but the model is so sure of itself that samples would do so too")
 
 
