@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
-from conformance.checks.logprobs import wanted
+from conformance.checks.logprobs import given, wanted
 from conformance.checks.sampling import FALSE_ALARM, TIE
-from conformance.layouts import TokenLogprob, tokens_of
+from conformance.layouts import TokenLogprob
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
 
@@ -159,7 +159,7 @@ def drawn(
     )
     if exchange.status != 200:
         raise Skip(f"without log probabilities at temperature {temperature:g} (status {exchange.status}) nothing shows")
-    return exchange, tokens_of(api.choices(exchange)[0], exchange)
+    return exchange, given(api, exchange)
 
 
 def at_one(api: Api, number: int) -> tuple[Exchange, list[TokenLogprob]]:
