@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.budget import Budget, Spent
 from conformance.capabilities import probe, unsupported
-from conformance.endpoint import Endpoint, cost
+from conformance.endpoint import Bounds, Endpoint, cost
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.rounds import in_round, seed_of_round
@@ -67,6 +67,8 @@ class Session:
             options.target,
             pacer=Pacer(options.rpm, options.tpm),
             budget=self.budget,
+            # Whoever is patient with one answer is patient with a stream.
+            bounds=Bounds(stream_seconds=max(Bounds.stream_seconds, options.timeout)),
             log=lambda exchange: self._write(exchange.to_record()),
             stop=self._stop,
         )

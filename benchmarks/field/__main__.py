@@ -21,7 +21,7 @@ from benchmarks.field.servers import KEY, SERVERS, Server
 from reports.model import Run
 
 BOUND = 1800  # seconds; no run may take longer
-COLUMNS = ("pass", "fail", "skip", "inconclusive", "blocked", "error")
+COLUMNS = ("pass", "fail", "skip", "inconclusive", "unsupported", "blocked", "error")
 
 
 @contextmanager

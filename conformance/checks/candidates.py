@@ -8,7 +8,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
 from conformance.checks.basics import REFUSED
-from conformance.checks.logprobs import wanted
+from conformance.checks.logprobs import given, wanted
 from conformance.checks.sampling import FALSE_ALARM, TIE, sampled
 from conformance.checks.streaming import DONE
 from conformance.checks.streaming import choices as streamed_choices
@@ -32,11 +32,12 @@ def choices_are_samples_of_their_own(api: Api) -> None:
         exchange = api.ask(**params, **wanted(api, 1))
         if exchange.status in (*REFUSED, 501):
             raise Skip(f"without log probabilities (status {exchange.status}) the chance of a copy is not known")
+        if len(set(api.texts(exchange))) == N:
+            return
+        given(api, exchange)
         likelihood = _likelihoods(api, exchange)
         if any("\ufffd" in text for text in api.texts(exchange)):
             continue  # different tokens may look alike here, so texts that are equal need not be copies
-        if len(set(api.texts(exchange))) == N:
-            return
         evidence.append(exchange)
         compared += N - 1
         log_chance += _chance_of_copies(api.texts(exchange), likelihood)
@@ -45,6 +46,8 @@ def choices_are_samples_of_their_own(api: Api) -> None:
                 f"choices repeat one another; that samples do so has a chance of 10^{log_chance / math.log(10):.0f}",
                 *evidence,
             )
+    if not evidence:
+        raise Inconclusive("every answer has choices that look alike and have a token that is half a character")
     raise Inconclusive("choices repeat one another, but the model is so sure of itself that samples would do so too")
 
 
@@ -183,7 +186,7 @@ def a_search_finds_likely_answers(api: Api) -> None:
 
 
 def _mean(api: Api, exchange: Exchange) -> float | None:
-    tokens = tokens_of(api.choices(exchange)[0], exchange)
+    tokens = given(api, exchange)
     return sum(token.logprob for token in tokens) / len(tokens) if tokens else None
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
-from conformance.checks.logprobs import wanted
+from conformance.checks.logprobs import given, wanted
 from conformance.checks.sampling import FALSE_ALARM, TIE
-from conformance.layouts import TokenLogprob, tokens_of
+from conformance.layouts import TokenLogprob
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
 
@@ -39,6 +39,8 @@ NEEDED = -math.log(FALSE_ALARM)
 SURE = math.log(20)
 # The smallest chance that is reckoned with: log probabilities in half precision are no better than that.
 LEAST = 1e-3
+# Log probabilities this far apart show whether they were divided by the temperature.
+TELLING_GAP = 0.5
 NUCLEUS = 0.3
 MARGIN = 0.05
 
@@ -157,7 +159,7 @@ def drawn(
     )
     if exchange.status != 200:
         raise Skip(f"without log probabilities at temperature {temperature:g} (status {exchange.status}) nothing shows")
-    return exchange, tokens_of(api.choices(exchange)[0], exchange)
+    return exchange, given(api, exchange)
 
 
 def at_one(api: Api, number: int) -> tuple[Exchange, list[TokenLogprob]]:
@@ -173,15 +175,22 @@ def reported(api: Api, number: int, first: list[TokenLogprob], temperature: floa
     base = at_one(api, number)[1]
     if not base or not first:
         return "otherwise"
-    one, other = base[0].top, first[0].top
-    common = [text for text in one if text in other]
+    return scale_of(base[0].top, first[0].top, temperature)
+
+
+def scale_of(one: Mapping[str, float], other: Mapping[str, float], temperature: float) -> str:
+    """How the log probabilities at that temperature differ from those of the same place at temperature 1."""
+    # What is half a character looks like others that are, so its value is not known to be that of the same token.
+    common = [text for text in one if text in other and text and "\ufffd" not in text]
     if len(common) < 2:
         return "otherwise"
     if all(abs(one[text] - other[text]) <= 0.1 + 0.01 * abs(one[text]) for text in common):
         return "raw"
     highest = max(common, key=one.__getitem__)
     gaps = [(one[text] - one[highest], (other[text] - other[highest]) * temperature) for text in common]
-    return "scaled" if all(abs(a - b) <= 0.1 + 0.1 * abs(a) for a, b in gaps) else "otherwise"
+    # Tokens that are about as likely have about the same gap at every temperature.
+    telling = max(abs(a) for a, _ in gaps) >= TELLING_GAP
+    return "scaled" if telling and all(abs(a - b) <= 0.1 + 0.1 * abs(a) for a, b in gaps) else "otherwise"
 
 
 def expect_temperature(api: Api, temperature: float, max_tokens: int) -> None:

@@ -49,7 +49,12 @@ def expect_growth(api: Api, shorter: Messages, longer: Messages, what: str) -> b
     return True
 
 
-@check("history.system", cites=["chat.request.messages"], routes=("chat",), needs=[".answers"])
+@check(
+    "history.system",
+    cites=["chat.request.messages"],
+    routes=("chat",),
+    needs=[".answers", ".usage.prompt-grows"],
+)
 def the_system_message_is_counted(api: Api) -> None:
     """A longer system message means more prompt tokens."""
     # Two of them are compared, since a model's template may have a system message of its own for want of another.
@@ -74,7 +79,12 @@ def cuts_the_system_message(ask: Ask) -> Ask:
     return _heard(ask, cut)
 
 
-@check("history.turns", cites=["chat.request.messages"], routes=("chat",), needs=[".answers"])
+@check(
+    "history.turns",
+    cites=["chat.request.messages"],
+    routes=("chat",),
+    needs=[".answers", ".usage.prompt-grows"],
+)
 def every_turn_is_counted(api: Api) -> None:
     """Each further turn of user and of assistant means more prompt tokens, and so does a longer one."""
     user, assistant, last = turn("user", TURN[0]), turn("assistant", TURN[1]), turn("user", QUESTION)

@@ -151,8 +151,9 @@ def crashes_on_zero(answer: Answer) -> Answer:
 def as_many_as_the_most(api: Api) -> None:
     """As many likeliest tokens are listed as the contract lets one ask for."""
     name = "top_logprobs" if "top_logprobs" in wanted(api, 0) else "logprobs"
-    api.insist([name])
-    count = int(api.schema("request")["properties"][name].get("maximum", 5))
+    # An option that the endpoint has not got has no schema with a maximum.
+    stated = api.schema("request")["properties"][name] if api.offers(name) else {}
+    count = int(stated.get("maximum", 5))
     exchange = asked(api, count)
     found = tokens(api, exchange)
     most = max(len(token.top) for token in found)
@@ -240,7 +241,9 @@ def the_likeliest_come_first(api: Api) -> None:
             raise Violation(f"an entry listed at place {position} has no log probability", exchange)
         falling = all(before + TIE >= after for before, after in pairwise(values))
         expect(falling, f"the log probabilities listed at place {position} do not fall: {values}", exchange)
+        # Halves of characters may all be spelt as nothing, without any bytes.
         known = [(one.get("token"), tuple(one["bytes"])) for one in listed if isinstance(one.get("bytes"), list)]
+        known = [pair for pair in known if pair[1]]
         expect(len(set(known)) == len(known), f"a token is listed twice at place {position}: {known}", exchange)
 
 

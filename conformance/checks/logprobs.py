@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, check, expect
-from conformance.layouts import TokenLogprob, layout_of, tokens_of
+from conformance.layouts import TokenLogprob, has_tokens, layout_of, tokens_of
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange
 
@@ -29,6 +29,17 @@ def asked(api: Api, count: int = 3, prompt: str = PROMPTS[0]) -> Exchange:
         return exchange
 
     return api.shared(f"logprobs-{count}-{PROMPTS.index(prompt)}", make)
+
+
+def given(api: Api, exchange: Exchange) -> list[TokenLogprob]:
+    """The tokens of the first choice, which may be none; `Inconclusive` when the answer has no log probabilities.
+
+    For checks of something else: that log probabilities are missing is for the checks of `logprobs` to say, once.
+    """
+    choice = api.choices(exchange)[0]
+    if not has_tokens(choice):
+        raise Inconclusive("without log probabilities (the answer has none) this cannot be judged")
+    return tokens_of(choice, exchange)
 
 
 def wanted(api: Api, count: int) -> dict[str, Any]:

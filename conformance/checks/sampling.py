@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
-from conformance.checks.logprobs import wanted
+from conformance.checks.logprobs import given, wanted
 from conformance.layouts import TokenLogprob, has_tokens, tokens_of
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
@@ -55,11 +55,7 @@ def greedy_tokens(api: Api, prompt: str, max_tokens: int) -> tuple[Exchange, lis
     exchange = api.ask(**api.prompt(prompt), temperature=0, max_tokens=max_tokens, **wanted(api, 5))
     if exchange.status != 200:
         raise Inconclusive(f"without log probabilities (status {exchange.status}) this cannot be judged")
-    choice = api.choices(exchange)[0]
-    if not has_tokens(choice):
-        # That they are missing is for the checks of `logprobs` to say, once.
-        raise Inconclusive("without log probabilities (the answer has none) this cannot be judged")
-    return exchange, tokens_of(choice, exchange)
+    return exchange, given(api, exchange)
 
 
 def answered(api: Api, **params: Any) -> Answered:

@@ -53,7 +53,8 @@ def start(api: Api) -> tuple[int, Exchange]:
     return api.shared("text-start", lambda view: prompt_tokens(view, START))
 
 
-@check("text.scripts", cites=[".text.characters"], needs=[".answers"])
+# An endpoint that counts every prompt alike says nothing about any of them, which is for that check to say.
+@check("text.scripts", cites=[".text.characters"], needs=[".answers", ".usage.prompt-grows"])
 def every_script_reaches_the_model(api: Api) -> None:
     """Text of any script, emoji, invisible characters and line ends are accepted, and count as prompt tokens."""
     bare, first = start(api)
@@ -122,7 +123,12 @@ def leaves_escapes_alone(ask: Ask) -> Ask:
     return _heard(ask, ask.raw.decode("utf-8", "replace").replace("\\u00", "\\\\u00"))
 
 
-@check("text.nul", cites=[".text.characters"], needs=[".answers"], settles=["erratum.nul-character"])
+@check(
+    "text.nul",
+    cites=[".text.characters"],
+    needs=[".answers", ".usage.prompt-grows"],
+    settles=["erratum.nul-character"],
+)
 def nul_ends_no_prompt(api: Api) -> None:
     """A prompt does not end at the character U+0000: it is read beyond, or refused."""
     exchange = api.ask(**api.prompt(f"{START}\x00 Then the wind rose and the boats came in."), max_tokens=1)
@@ -148,7 +154,7 @@ def crashes_on_nul(answer: Answer) -> Answer:
     return answer.with_error(500) if b"\\u0000" in answer.ask.raw else answer
 
 
-@check("text.long-line", cites=[".text.characters"], needs=[".answers"])
+@check("text.long-line", cites=[".text.characters"], needs=[".answers", ".usage.prompt-grows"])
 def long_lines_are_read_whole(api: Api) -> None:
     """A line of 1,900 characters counts about twice as many prompt tokens as its first half."""
     line = (WORDS * (LINE // len(WORDS) + 1))[:LINE]

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from conformance.checks.distribution import INSTEAD, NEEDED, Place, Stakes, place_of
+from conformance.checks.distribution import INSTEAD, NEEDED, Place, Stakes, place_of, scale_of
 from conformance.layouts import TokenLogprob
 
 CHANCES = {" the": 0.4, " a": 0.25, " no": 0.15, " one": 0.1}
@@ -87,3 +87,21 @@ def test_what_cannot_be_told_apart_is_no_place_to_bet() -> None:
     stakes = Stakes(1.0)
     stakes.bet(sure, " the")
     assert not stakes.powerful
+
+
+AT_ONE = {" on": -0.4, " in": -1.6, " by": -3.0}
+
+
+@pytest.mark.parametrize("temperature", [0.2, 2.0])
+def test_values_tell_whether_they_were_divided_by_the_temperature(temperature: float) -> None:
+    divided = {text: value / temperature - 0.3 for text, value in AT_ONE.items()}
+    assert scale_of(AT_ONE, AT_ONE, temperature) == "raw"
+    assert scale_of(AT_ONE, divided, temperature) == "scaled"
+    assert scale_of(AT_ONE, {text: 5 * value for text, value in AT_ONE.items()}, 2.0) == "otherwise"
+
+
+def test_halves_of_characters_do_not_tell_how_values_are_given() -> None:
+    """They are all spelt as nothing, and two tokens that are about as likely tell nothing."""
+    assert scale_of({"": -2.13, " on": -1.943}, {"": -2.005, " on": -1.943, "ror": -5.13}, 2) == "otherwise"
+    assert scale_of({"\ufffd": -2.1, " on": -1.9}, {"\ufffd": -2.3, " on": -1.9}, 2) == "otherwise"
+    assert scale_of({" by": -2.0, " on": -1.9}, {" by": -2.3, " on": -2.15}, 2) == "otherwise"

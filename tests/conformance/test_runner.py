@@ -172,6 +172,22 @@ def test_a_check_that_timed_out_in_the_crowd_is_run_again_alone() -> None:
     assert set(statuses(shared.run()).values()) == {"pass"}
 
 
+def test_a_check_that_others_need_is_run_again_before_them() -> None:
+    ended: list[str] = []
+    hung: set[str] = set()
+
+    def hangs_once(api: Api) -> None:
+        first = api.scope not in hung
+        hung.add(api.scope)
+        api.send(b"hang" if first else b"{}")
+        ended.append(api.scope)
+
+    needing = make("needing", lambda api: ended.append(api.scope), "needed")
+    shared = quiet(make("needed", hangs_once), make("other", hangs_once), needing, plain=True, jobs=4)
+    assert set(statuses(shared.run()).values()) == {"pass"}
+    assert ended == ["needed", "needing", "other"]
+
+
 def test_a_check_that_hangs_alone_is_not_run_for_ever() -> None:
     one = quiet(*(make(f"c{i}", timing_out) for i in range(12)), plain=True, jobs=4)
     one.run()
