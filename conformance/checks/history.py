@@ -49,7 +49,7 @@ def expect_growth(api: Api, shorter: Messages, longer: Messages, what: str) -> b
     return True
 
 
-@check("history.system", cites=["chat.request.messages"], routes=("chat",), needs=[".answers"])
+@check("history.system", cites=["chat.request.messages"], routes=("chat",), needs=[".answers"], tier="quick")
 def the_system_message_is_counted(api: Api) -> None:
     """A longer system message means more prompt tokens."""
     # Two of them are compared, since a model's template may have a system message of its own for want of another.

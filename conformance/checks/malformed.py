@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.api import Api
@@ -159,6 +159,11 @@ ODDITIES = (
 )  # fmt: skip
 
 
+def oddities(api: Api) -> Sequence[Odd]:
+    """What the checks of all refusals look at: in a quick run only what is no JSON object in one way or another."""
+    return api.few(ODDITIES, 2)
+
+
 def _cut(raw: bytes) -> bool:
     try:
         json.loads(raw)
@@ -230,10 +235,10 @@ no_content_type = judged(
 )
 
 
-@check("error.survives", cites=[".error.survives"], needs=[".answers"], cost=COST, deadline=300)
+@check("error.survives", cites=[".error.survives"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
 def the_endpoint_survives(api: Api) -> None:
     """After a broken request the next plain one is answered as before."""
-    troubles = [(odd.what, after) for odd in ODDITIES if (after := odd.tried(api).after) is not None]
+    troubles = [(odd.what, after) for odd in oddities(api) if (after := odd.tried(api).after) is not None]
     api.count = len(troubles)
     told = "; ".join(f"after {what}: {after.message}" for what, after in troubles)
     evidence = [exchange for _, after in troubles for exchange in after.exchanges]
@@ -260,4 +265,4 @@ def loses_a_worker(answer: Answer) -> Answer:
 @the_endpoint_survives.mutant
 def keeps_half_a_request(answer: Answer) -> Answer:
     """Fails the request that comes after one that was not JSON."""
-    return _after(answer, rb"^The sea|^\{'")
+    return _after(answer, rb"^The sea|^\{'|temperature\": $")

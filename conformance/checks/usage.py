@@ -8,6 +8,7 @@ from conformance.api import Api
 from conformance.check import Inconclusive, check, expect
 from conformance.checks.basics import plain
 from conformance.checks.logprobs import PROMPTS, asked, tokens
+from conformance.checks.text import START, start
 from conformance.wire.answer import Answer
 
 
@@ -42,9 +43,9 @@ def forgets_the_prompt(answer: Answer) -> Answer:
 @check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
 def longer_prompts_count_more(api: Api) -> None:
     """A longer prompt has more prompt tokens, and the same prompt as many."""
-    short = api.answer(**api.prompt("The harbour lay still."))
-    again = api.answer(**api.prompt("The harbour lay still."), temperature=0)
-    long = api.answer(**api.prompt("The harbour lay still. " + "Gulls and ropes, tar and salt. " * 4))
+    short = api.answer(**api.prompt(START))
+    _, again = start(api)
+    long = api.answer(**api.prompt(f"{START} " + "Gulls and ropes, tar and salt. " * 4))
     counts = [api.usage(exchange)["prompt_tokens"] for exchange in (short, again, long)]
     expect(counts[0] > 0, "a prompt has no tokens", short)
     expect(counts[0] == counts[1], f"one prompt counts {counts[0]} and then {counts[1]} tokens", short, again)
@@ -150,7 +151,7 @@ def forgets_the_winner(answer: Answer) -> Answer:
     return answer.edit(lambda document: _completion(document, 0)) if "best_of" in answer.ask.body else answer
 
 
-@check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
+@check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"], tier="quick")
 def a_prompt_is_counted_once(api: Api) -> None:
     """The prompt's tokens are counted once however many choices are made of it."""
     one, three = plain(api), api.answer(n=3, max_tokens=2, temperature=0.8)
