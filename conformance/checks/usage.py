@@ -8,6 +8,7 @@ from conformance.api import Api
 from conformance.check import Inconclusive, check, expect
 from conformance.checks.basics import plain
 from conformance.checks.logprobs import PROMPTS, asked, tokens
+from conformance.checks.selection import three
 from conformance.checks.text import START, start
 from conformance.wire.answer import Answer
 
@@ -15,7 +16,7 @@ from conformance.wire.answer import Answer
 @check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"], tier="quick")
 def usage_adds_up(api: Api) -> None:
     """The total is the sum of prompt and completion tokens."""
-    several = [api.answer(n=2, temperature=0.8)] if api.offers("n") else []
+    several = [three(api)] if api.offers("n") else []
     for exchange in (plain(api), *several):
         usage = api.usage(exchange)
         total = usage["prompt_tokens"] + usage["completion_tokens"]
