@@ -151,6 +151,7 @@ def crashes_on_zero(answer: Answer) -> Answer:
 def as_many_as_the_most(api: Api) -> None:
     """As many likeliest tokens are listed as the contract lets one ask for."""
     name = "top_logprobs" if "top_logprobs" in wanted(api, 0) else "logprobs"
+    api.insist((name,))
     count = int(api.schema("request")["properties"][name].get("maximum", 5))
     exchange = asked(api, count)
     found = tokens(api, exchange)

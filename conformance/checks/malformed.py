@@ -53,6 +53,10 @@ def _text(api: Api, **params: object) -> str:
     return json.dumps(api.body(**params))
 
 
+def _greedy(api: Api) -> dict[str, object]:
+    return {"temperature": 0} if api.offers("temperature") else {}
+
+
 def _with(api: Api, tail: str, **params: object) -> bytes:
     """A valid body with more text before its last brace."""
     return f"{_text(api, **params)[:-1]}, {tail}}}".encode()
@@ -94,7 +98,7 @@ HUGE_NUMBERS = Odd(
 DUPLICATE = Odd(
     "duplicate-keys",
     "a repeated key",
-    lambda api: (b'{"max_tokens": 6, ' + _text(api, max_tokens=1, temperature=0).encode()[1:],),
+    lambda api: (b'{"max_tokens": 6, ' + _text(api, max_tokens=1, **_greedy(api)).encode()[1:],),
     lambda ask: ask.raw.count(b'"max_tokens"') == 2,
     erratum="duplicate-keys",
     reads=_which,

@@ -37,7 +37,7 @@ def prompt_tokens(api: Api, text: str, *, raw: bool = False) -> tuple[int, Excha
 
     `raw` sends the characters themselves in UTF-8; otherwise all that are not ASCII are escaped.
     """
-    body = api.body(**api.prompt(text), max_tokens=1, temperature=0)
+    body = api.body(**api.prompt(text), max_tokens=1)
     exchange = api.send(json.dumps(body, ensure_ascii=False).encode() if raw else body)
     return api.usage(exchange)["prompt_tokens"], exchange
 
@@ -91,7 +91,7 @@ def escapes_are_the_characters(api: Api) -> None:
         message = f"a prompt with {name} counts {written} tokens in UTF-8 and {escaped} when they are escaped"
         expect(written == escaped, message, one, other)
     spelt = "".join(f"\\u{ord(character):04x}" for character in START)
-    body = json.dumps(api.body(**api.prompt("PROMPT"), max_tokens=1, temperature=0)).replace("PROMPT", spelt)
+    body = json.dumps(api.body(**api.prompt("PROMPT"), max_tokens=1)).replace("PROMPT", spelt)
     counted, exchange = api.usage(found := api.send(body.encode()))["prompt_tokens"], found
     bare, first = start(api)
     expect(counted == bare, f"with every letter escaped a prompt counts {counted} tokens, not {bare}", first, exchange)
@@ -148,7 +148,7 @@ def long_lines_are_read_whole(api: Api) -> None:
     line = (WORDS * (LINE // len(WORDS) + 1))[:LINE]
     counts, exchanges = [], []
     for length in (LINE // 2, LINE):
-        exchange = api.ask(**api.prompt(line[:length]), max_tokens=1, temperature=0)
+        exchange = api.ask(**api.prompt(line[:length]), max_tokens=1)
         if exchange.status in (*REFUSED, 413):
             raise Inconclusive(f"a prompt of {length} characters is too long here (status {exchange.status})")
         counts.append(api.usage(exchange)["prompt_tokens"])
@@ -199,7 +199,7 @@ def echoes_halves(answer: Answer) -> Answer:
 @check("text.utf8", cites=[".text.utf8"], needs=[".answers"], tier="quick")
 def answers_are_utf8(api: Api) -> None:
     """An answer is JSON in UTF-8 without a byte order mark, whatever the script of its prompt."""
-    chinese = api.ask(**api.prompt(SCRIPTS["Chinese and Japanese"].strip()), temperature=0)
+    chinese = api.ask(**api.prompt(SCRIPTS["Chinese and Japanese"].strip()))
     for exchange in (plain(api), chinese):
         expect(not exchange.body.startswith(b"\xef\xbb\xbf"), "the body begins with a byte order mark", exchange)
         try:

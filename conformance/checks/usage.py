@@ -44,8 +44,8 @@ def forgets_the_prompt(answer: Answer) -> Answer:
 @check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
 def longer_prompts_count_more(api: Api) -> None:
     """A longer prompt has more prompt tokens, and the same prompt as many."""
-    short = api.answer(**api.prompt(START))
-    _, again = start(api)
+    _, short = start(api)
+    again = api.answer(**api.prompt(START), temperature=0)
     long = api.answer(**api.prompt(f"{START} " + "Gulls and ropes, tar and salt. " * 4))
     counts = [api.usage(exchange)["prompt_tokens"] for exchange in (short, again, long)]
     expect(counts[0] > 0, "a prompt has no tokens", short)
