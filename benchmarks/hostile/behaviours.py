@@ -95,9 +95,12 @@ def _line(kind: str, start: bytes) -> Script:
     return script
 
 
-def _redirect(peer: Peer) -> None:
-    where = f"Location: {peer.server.elsewhere}/v1/chat/completions\r\n"
-    peer.send(answer(b"", status="307 Temporary Redirect", more=where))
+def _redirect(status: str) -> Script:
+    def script(peer: Peer) -> None:
+        where = f"Location: {peer.server.elsewhere}/v1/chat/completions\r\n"
+        peer.send(answer(b"", status=status, more=where))
+
+    return script
 
 
 def _json(value: Any, status: str = "200 OK") -> bytes:
@@ -186,7 +189,8 @@ def _table() -> Iterator[tuple[str, Script]]:
     yield "headers without end", _repeating(b"HTTP/1.1 200 OK\r\n", b"X-Y: z\r\n" * 1000)
     yield "one header without end", _repeating(b"HTTP/1.1 200 OK\r\nX-Y: ", _MEGABYTE)
     yield "1xx without end", _repeating(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100)
-    yield "redirect to another host", _redirect
+    redirects = {"redirect to another host": "307 Temporary Redirect", "see another host": "303 See Other"}
+    yield from ((name, _redirect(status)) for name, status in redirects.items())
     yield "content-length too long", sending(_START + b"Content-Length: 500\r\n\r\n{}")
     yield "content-length too short", sending(_START + b"Content-Length: 1\r\n\r\n" + json.dumps(document()).encode())
     yield "content-length is no number", sending(_START + b"Content-Length: many\r\n\r\n{}")
@@ -200,8 +204,8 @@ def _table() -> Iterator[tuple[str, Script]]:
     yield "another protocol", sending(b"SSH-2.0-OpenSSH_9.9\r\n")
     yield "binary garbage", sending(bytes(range(256)) * 8)
     yield "HTTP/9.9", sending(b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-    yield "status 999", sending(b"HTTP/1.1 999 What\r\nContent-Length: 2\r\n\r\n{}")
-    yield "status 099", sending(b"HTTP/1.1 099 What\r\nContent-Length: 2\r\n\r\n{}")
+    for status in ("999", "099"):
+        yield f"status {status}", sending(f"HTTP/1.1 {status} What\r\nContent-Length: 2\r\n\r\n{{}}".encode())
     yield "chunk size is garbage", sending(head() + b"zz\r\n{}\r\n")
     yield "chunk size is huge", sending(head() + b"ffffffffffffffffff\r\n{}\r\n")
     yield "nasty strings", sending(_json(_everywhere(document(), NASTY)))

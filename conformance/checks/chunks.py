@@ -22,7 +22,7 @@ ALIKE: dict[str, Any] = {"temperature": 1, "top_p": 0.001, "n": 3, "max_tokens":
 ROUNDING = 0.1
 
 
-@check("stream.role", cites=["chat.chunk.choices.delta"], routes=("chat",), needs=[".stream.delta"])
+@check("stream.role", cites=["chat.chunk.choices.delta"], routes=("chat",), needs=[".stream.delta"], tier="quick")
 def the_role_comes_first(api: Api) -> None:
     """A role in a stream is `assistant`, and comes before the text of its choice or not at all."""
     two = stream_of_two(api)
@@ -64,7 +64,7 @@ def introduces_itself_at_the_end(answer: Answer) -> Answer:
     return answer.edit_choices(change) if answer.streams else answer
 
 
-@check("stream.choices", cites=[".chunk.choices.index", ".request.n.count"], needs=[".stream.finish"])
+@check("stream.choices", cites=[".chunk.choices.index", ".request.n.count"], needs=[".stream.finish"], tier="quick")
 def each_choice_is_streamed_whole(api: Api) -> None:
     """The texts of several choices, put together by `index`, are those of the same answer without a stream."""
     whole = api.answer(**api.prompt(PROMPT), **ALIKE)

@@ -54,6 +54,7 @@ def expect_growth(api: Api, shorter: Messages, longer: Messages, what: str) -> b
     cites=["chat.request.messages"],
     routes=("chat",),
     needs=[".answers", ".usage.prompt-grows"],
+    tier="quick",
 )
 def the_system_message_is_counted(api: Api) -> None:
     """A longer system message means more prompt tokens."""

@@ -12,7 +12,7 @@ from conformance.api import Api
 from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks import sampling
 from conformance.checks.logprobs import wanted
-from conformance.checks.sampling import Answered, answered, expect_same
+from conformance.checks.sampling import Answered, expect_same, greedy_answer
 from conformance.checks.streaming import DONE, streamed_text
 from conformance.layouts import tokens_of
 from conformance.wire.answer import Answer, payload
@@ -99,11 +99,11 @@ def opens_early_and_sends_late(answer: Answer) -> Answer:
     return answer.with_frames((b": open\n\n" if empty else first, b"".join(held)))
 
 
-@check("stream.left", cites=[".stream.left"], needs=[".stream.opens"])
+@check("stream.left", cites=[".stream.left"], needs=[".stream.opens"], tier="quick")
 def leaving_early_harms_nobody(api: Api) -> None:
     """After a client has closed its connection in the middle of a stream, the next requests are answered as before."""
-    before = api.shared("before-leaving", lambda view: answered(view, temperature=0))
-    for events in (1, 3):
+    before = greedy_answer(api)
+    for events in api.few((1, 3)):
         # Unlike what follows, so that what is left of it would show.
         api.leave(events, **api.prompt(PROMPT), temperature=0, max_tokens=LONG)
         after = _again(api, before)

@@ -13,7 +13,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks.logprobs import wanted
-from conformance.checks.sampling import TIE, Answered, answered, expect_same
+from conformance.checks.sampling import TIE, Answered, expect_same, greedy_answer
 from conformance.checks.streaming import choices, chunks, streamed_text
 from conformance.layouts import tokens_of
 from conformance.wire.answer import Answer, Ask, payload
@@ -49,7 +49,7 @@ def alone(api: Api) -> list[Own]:
 
     def make(view: Api) -> list[Own]:
         found = []
-        for prompt in PROMPTS:
+        for prompt in view.few(PROMPTS, 3):
             exchange = view.answer(**_greedy(view, prompt))
             found.append(Own(prompt, view.text(exchange), view.usage(exchange)["prompt_tokens"], exchange))
         return found
@@ -59,7 +59,7 @@ def alone(api: Api) -> list[Own]:
 
 def together(api: Api, **params: Any) -> list[Exchange]:
     """The same prompts all at once; `Inconclusive` when the endpoint does not serve so many."""
-    exchanges = api.together(*({**_greedy(api, prompt), **params} for prompt in PROMPTS))
+    exchanges = api.together(*({**_greedy(api, prompt), **params} for prompt in api.few(PROMPTS, 3)))
     away = [exchange.status for exchange in exchanges if exchange.status in TURNED_AWAY]
     if away:
         raise Inconclusive(f"{len(away)} of {len(exchanges)} requests at once got status {away[0]}")
@@ -105,7 +105,7 @@ def _may_part(api: Api, own: Own, text: str) -> bool:
     return False
 
 
-@check("isolation.own-answer", cites=[".isolation.own_answer"], needs=[".answers"])
+@check("isolation.own-answer", cites=[".isolation.own_answer"], needs=[".answers"], tier="quick")
 def each_prompt_gets_its_own_answer(api: Api) -> None:
     """Of many requests at once each gets its own answer, with its own id and its own count of prompt tokens."""
     expected = alone(api)
@@ -162,7 +162,7 @@ def one_id_for_a_batch(answer: Answer) -> Answer:
     return answer if other is None else answer.edit(lambda document: document.update(id="batch-1"))
 
 
-@check("isolation.streams", cites=[".isolation.own_answer"], needs=[".stream.opens"])
+@check("isolation.streams", cites=[".isolation.own_answer"], needs=[".stream.opens"], tier="quick")
 def streams_do_not_mix(api: Api) -> None:
     """Of many streams at once each has its own text under one id that no other has."""
     expected = alone(api)
@@ -213,7 +213,7 @@ def splices_streams(answer: Answer) -> Answer:
 @check("isolation.greedy", cites=[".request.temperature.greedy"], needs=[".answers"])
 def company_does_not_change_greedy_answers(api: Api) -> None:
     """With temperature 0 the same request gets the same text when it is sent several times at once."""
-    first = answered(api, temperature=0)
+    first = greedy_answer(api)
     logprobs = {"logprobs", "top_logprobs"} & set(first.exchange.sent.json)
     params = {name: first.exchange.sent.json[name] for name in logprobs}
     exchanges = api.together(*({**_repeated(api, first.exchange), **params} for _ in range(4)))

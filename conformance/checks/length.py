@@ -16,7 +16,7 @@ PROMPTS = ("The tide", "A ship at anchor", "Before the storm", "Rope and")
 @check("length.bound", cites=[".request.max_tokens.bound"], needs=[".answers"], tier="quick")
 def max_tokens_is_kept(api: Api) -> None:
     """An answer has at most `max_tokens` tokens."""
-    for limit in (1, 2, 7):
+    for limit in api.few((1, 2, 7)):
         exchange = api.answer(max_tokens=limit)
         counted = api.usage(exchange)["completion_tokens"]
         expect(counted <= limit, f"`max_tokens` {limit} gave {counted} tokens", exchange)
@@ -35,10 +35,10 @@ def ignores_the_limit(ask: Ask) -> Ask:
     return ask.with_body(max_tokens=40, ignore_eos=True) if "max_tokens" in ask.body else ask
 
 
-@check("length.reason", cites=[".response.choices.finish_reason"], needs=[".answers"])
+@check("length.reason", cites=[".response.choices.finish_reason"], needs=[".answers"], tier="quick")
 def length_is_reported(api: Api) -> None:
     """`finish_reason` is `length` when `max_tokens` ended the answer, and only then."""
-    for prompt in PROMPTS:
+    for prompt in api.few(PROMPTS):
         one = api.answer(**api.prompt(prompt), max_tokens=1)
         reason = api.choices(one)[0].get("finish_reason")
         # One token that is not the end of the text, and no more allowed: nothing but the limit can have ended it.

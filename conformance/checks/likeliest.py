@@ -31,7 +31,7 @@ def sampled(api: Api, prompt: str) -> Exchange:
     return exchange
 
 
-@check("logprobs.mass", cites=[".response.choices.logprobs"], needs=[".answers", ".logprobs.chosen"])
+@check("logprobs.mass", cites=[".response.choices.logprobs"], needs=[".answers", ".logprobs.chosen"], tier="quick")
 def probabilities_sum_to_one_at_most(api: Api) -> None:
     """The probabilities of the tokens listed for one place sum to at most 1."""
     for count in (3, 4):
@@ -99,7 +99,7 @@ def lists_the_least_likely(answer: Answer) -> Answer:
     return _change_tops(answer, each)
 
 
-@check("logprobs.none", cites=[".request.logprobs"], needs=[".answers"])
+@check("logprobs.none", cites=[".request.logprobs"], needs=[".answers"], tier="quick")
 def nobody_gets_what_was_not_asked_for(api: Api) -> None:
     """Without `logprobs` in the request there are none in the answer."""
     exchange = plain(api)
@@ -170,7 +170,7 @@ def lists_two_at_most(answer: Answer) -> Answer:
     return _change_tops(answer, lambda top: dict(list(top.items())[:2]))
 
 
-@check("logprobs.numbers", cites=[".response.choices.logprobs"], needs=[".answers"])
+@check("logprobs.numbers", cites=[".response.choices.logprobs"], needs=[".answers"], tier="quick")
 def every_token_has_a_finite_number(api: Api) -> None:
     """Every token has a log probability that is a finite number, the first one too."""
     exchange = asked(api)
@@ -202,7 +202,7 @@ def overflows(answer: Answer) -> Answer:
     return Answer(answer.ask, answer.status, answer.headers, raised.body.replace(b"-1.5e+300", b"-1e999"))
 
 
-@check("logprobs.offset-start", cites=[".response.logprobs.text_offsets"], needs=[".answers"])
+@check("logprobs.offset-start", cites=[".response.logprobs.text_offsets"], needs=[".answers"], tier="quick")
 def offsets_begin_at_a_beginning(api: Api) -> None:
     """The first offset is 0, or lies behind the prompt where offsets are counted from its beginning."""
     exchange = asked(api)

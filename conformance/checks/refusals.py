@@ -12,11 +12,11 @@ from itertools import cycle, islice
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check, expect
-from conformance.checks.auth import WAYS, asked_with
+from conformance.checks.auth import asked_with, ways
 from conformance.checks.basics import expect_refused, other_methods, plain
 from conformance.checks.leaks import is_page, shows_key, trace
 from conformance.checks.length import beyond_the_context
-from conformance.checks.malformed import COST, ODDITIES
+from conformance.checks.malformed import COST, oddities
 from conformance.rows.sample import names_parameter, refusals
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange, NotJson
@@ -34,7 +34,7 @@ def odd_answers(api: Api) -> Iterator[tuple[str, Exchange]]:
     """What every odd body and every broken parameter got, each with a name for a message."""
     for one, exchange in refusals(api):
         yield f"the refusal of `{'.'.join(one.path)}`", exchange
-    for odd in ODDITIES:
+    for odd in oddities(api):
         for exchange in odd.tried(api).exchanges:
             if not exchange.failure:
                 yield f"the answer to {odd.what}", exchange
@@ -43,7 +43,7 @@ def odd_answers(api: Api) -> Iterator[tuple[str, Exchange]]:
 def answers_without_the_key(api: Api) -> Iterator[tuple[str, Exchange]]:
     """What each other credential got; nothing where the run has no key."""
     if api.settings.key is not None:
-        for way in WAYS:
+        for way in ways(api):
             # A part of a short key is never sent.
             if way not in ("prefix", "near") or len(api.settings.key) >= SHORTEST_CUT:
                 yield f"the answer to another credential ({way})", asked_with(api, way)
@@ -59,7 +59,7 @@ def _one_finding(api: Api, found: list[tuple[str, Exchange]], what: str) -> None
     raise Violation(f"{what}: {shown}", *(exchange for _, exchange in found[:MOST_NAMED]))
 
 
-@check("error.parameter", cites=[".error.parameter"], needs=[".answers"], cost=COST, deadline=300)
+@check("error.parameter", cites=[".error.parameter"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
 def refusals_name_the_parameter(api: Api) -> None:
     """The refusal of a broken parameter names it."""
     refused = [(one, each) for one, each in refusals(api) if 400 <= (each.status or 0) < 500]
@@ -81,7 +81,7 @@ def blames_the_user(answer: Answer) -> Answer:
     return answer.with_error(400, "user: invalid value") if answer.status in (400, 422) else answer
 
 
-@check("error.json", cites=[".error.body"], needs=[".answers"], cost=COST, deadline=300)
+@check("error.json", cites=[".error.body"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
 def refusals_are_never_pages(api: Api) -> None:
     """Each refusal of a broken request is a JSON object, and no web page."""
     refused = [(name, each) for name, each in odd_answers(api) if 400 <= (each.status or 0) < 500]
@@ -111,7 +111,7 @@ def says_so_in_plain_text(answer: Answer) -> Answer:
     return Answer(answer.ask, 400, (("content-type", "text/plain"),), b"temperature: invalid type") if wrong else answer
 
 
-@check("error.trace", cites=[".error.trace"], needs=[".answers"], cost=COST, deadline=300)
+@check("error.trace", cites=[".error.trace"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
 def refusals_show_no_code(api: Api) -> None:
     """No answer to a broken request or a wrong key shows a stack trace."""
     found = [(f"{name} ({trace(each)})", each) for name, each in _all_answers(api) if trace(each)]
@@ -142,7 +142,7 @@ def shows_java(answer: Answer) -> Answer:
     return answer.with_error(400, _JAVA) if answer.status == 400 and answer.ask.body else answer
 
 
-@check("error.key", cites=[".error.key"], needs=[".answers"], cost=COST, deadline=300)
+@check("error.key", cites=[".error.key"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
 def answers_never_show_the_key(api: Api) -> None:
     """No answer, and no refusal, repeats the key."""
     key = api.settings.key
@@ -219,7 +219,7 @@ def _unknown_route(api: Api) -> Exchange:
     return api.shared("unknown-route", lambda view: view.send(view.body(), path=path))
 
 
-@check("route.unknown", cites=[".error.unknown_route"], needs=[".answers"])
+@check("route.unknown", cites=[".error.unknown_route"], needs=[".answers"], tier="quick")
 def an_unknown_route_is_not_found(api: Api) -> None:
     """A route that does not exist is not found."""
     exchange = _unknown_route(api)

@@ -188,7 +188,7 @@ def leaves_the_first_half(answer: Answer) -> Answer:
     return lengthened(answer, stop[:2]) if isinstance(stop, str) else answer
 
 
-@check("stop.in-prompt", cites=[".request.stop.ends"], needs=[".stop.ends"])
+@check("stop.in-prompt", cites=[".request.stop.ends"], needs=[".stop.ends"], tier="quick")
 def a_sequence_in_the_prompt_ends_nothing(api: Api) -> None:
     """A stop sequence that stands in the prompt and not in the answer changes nothing."""
     whole = said(api, to_the_end=True)
@@ -253,7 +253,12 @@ def refuses_emoji(answer: Answer) -> Answer:
     return answer if all(one.isascii() for one in stop) else answer.with_error(400)
 
 
-@check("stop.streamed", cites=[".request.stop.ends", ".request.stream"], needs=[".stop.ends", ".stream.opens"])
+@check(
+    "stop.streamed",
+    cites=[".request.stop.ends", ".request.stream"],
+    needs=[".stop.ends", ".stream.opens"],
+    tier="quick",
+)
 def a_stream_never_begins_a_stop_sequence(api: Api) -> None:
     """A stream ends before the stop sequence too, lets no part of it out, and says that it stopped."""
     whole = said(api)

@@ -22,6 +22,11 @@ def greedy_stream(api: Api) -> Exchange:
     return api.shared("stream", lambda view: view.stream(**view.prompt(PROMPT), temperature=0, max_tokens=12))
 
 
+def whole_greedy(api: Api) -> Exchange:
+    """The same without a stream, asked once in a run."""
+    return api.shared("stream-whole", lambda view: view.answer(**view.prompt(PROMPT), temperature=0, max_tokens=12))
+
+
 def stream_of_two(api: Api) -> Exchange | None:
     """A sampled stream of two choices, asked once in a run; None where the contract has no `n`."""
     if not api.offers("n"):
@@ -249,7 +254,7 @@ def sends_both_keys(answer: Answer) -> Answer:
 def streamed_text_is_the_text(api: Api) -> None:
     """The streamed text equals the text of the same greedy request without a stream."""
     streamed = greedy_stream(api)
-    whole = api.answer(**api.prompt(PROMPT), temperature=0, max_tokens=12)
+    whole = whole_greedy(api)
     texts = streamed_text(streamed), api.text(whole)
     expect(texts[0] == texts[1], f"streamed: {texts[0]!r}, in one piece: {texts[1]!r}", whole, streamed)
 
@@ -325,7 +330,7 @@ def streamed_usage_is_the_usage(api: Api) -> None:
     if not found:
         api.reading("erratum.stream-usage", "absent", exchange)
         raise Skip("the stream reports no usage")
-    whole = api.answer(**api.prompt(PROMPT), temperature=0, max_tokens=12)
+    whole = whole_greedy(api)
     streamed, usage = found[-1]["usage"], api.usage(whole)
     for name, value in usage.items():
         expect(

@@ -15,13 +15,13 @@ from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
 START = "The harbour lay still."
-# Each begins with a space, so that a server that counts words sees more of them too.
+# Each begins with a space, so that a server that counts words sees more of them too. A quick run sends two.
 SCRIPTS = {
+    "emoji with joiners": " \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308",
     "accents": " Fa\u00e7ade, na\u00efve, \u017elu\u0165ou\u010dk\u00fd.",
     "decomposed accents": " Fac\u0327ade, nai\u0308ve.",
     "Chinese and Japanese": " \u6e2f\u53e3\u5f88\u5b89\u9759 \u3002 \u6e2f\u306f\u9759\u304b",
     "right-to-left text": " \u0627\u0644\u0628\u062d\u0631 \u0647\u0627\u062f\u0626 \u05d4\u05d9\u05dd \u200f!",
-    "emoji with joiners": " \U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308",
     "characters beyond 16 bits": " \U0001d54f \U00020bb7 \U0001f6a2",
     "invisible characters": " \u00a0a\u200bb\u2028c\ufeffd\u00ade",
     "quotes and backslashes": ' "a" \\ \\n \\u0041 / {"b": 1} \'',
@@ -37,15 +37,9 @@ def prompt_tokens(api: Api, text: str, *, raw: bool = False) -> tuple[int, Excha
 
     `raw` sends the characters themselves in UTF-8; otherwise all that are not ASCII are escaped.
     """
-    body = _asking(api, text)
+    body = api.body(**api.prompt(text), max_tokens=1)
     exchange = api.send(json.dumps(body, ensure_ascii=False).encode() if raw else body)
     return api.usage(exchange)["prompt_tokens"], exchange
-
-
-def _asking(api: Api, text: str) -> dict[str, Any]:
-    # Greedy where that can be asked for, so that an endpoint has nothing to do but to count.
-    greedy = {"temperature": 0} if api.offers("temperature") else {}
-    return api.body(**api.prompt(text), max_tokens=1, **greedy)
 
 
 def start(api: Api) -> tuple[int, Exchange]:
@@ -54,11 +48,11 @@ def start(api: Api) -> tuple[int, Exchange]:
 
 
 # An endpoint that counts every prompt alike says nothing about any of them, which is for that check to say.
-@check("text.scripts", cites=[".text.characters"], needs=[".answers", ".usage.prompt-grows"])
+@check("text.scripts", cites=[".text.characters"], needs=[".answers", ".usage.prompt-grows"], tier="quick")
 def every_script_reaches_the_model(api: Api) -> None:
     """Text of any script, emoji, invisible characters and line ends are accepted, and count as prompt tokens."""
     bare, first = start(api)
-    for number, (name, text) in enumerate(SCRIPTS.items()):
+    for number, (name, text) in enumerate(api.few(list(SCRIPTS.items()), 2)):
         counted, exchange = prompt_tokens(api, START + text, raw=number % 2 == 0)
         message = f"a prompt counts {counted} tokens with {name} at its end, and {bare} without"
         expect(counted > bare, message, first, exchange)
@@ -98,7 +92,7 @@ def escapes_are_the_characters(api: Api) -> None:
         message = f"a prompt with {name} counts {written} tokens in UTF-8 and {escaped} when they are escaped"
         expect(written == escaped, message, one, other)
     spelt = "".join(f"\\u{ord(character):04x}" for character in START)
-    body = json.dumps(_asking(api, "PROMPT")).replace("PROMPT", spelt)
+    body = json.dumps(api.body(**api.prompt("PROMPT"), max_tokens=1)).replace("PROMPT", spelt)
     counted, exchange = api.usage(found := api.send(body.encode()))["prompt_tokens"], found
     bare, first = start(api)
     expect(counted == bare, f"with every letter escaped a prompt counts {counted} tokens, not {bare}", first, exchange)
@@ -160,7 +154,7 @@ def long_lines_are_read_whole(api: Api) -> None:
     line = (WORDS * (LINE // len(WORDS) + 1))[:LINE]
     counts, exchanges = [], []
     for length in (LINE // 2, LINE):
-        exchange = api.ask(**api.prompt(line[:length]), max_tokens=1, temperature=0)
+        exchange = api.ask(**api.prompt(line[:length]), max_tokens=1)
         if exchange.status in (*REFUSED, 413):
             raise Inconclusive(f"a prompt of {length} characters is too long here (status {exchange.status})")
         counts.append(api.usage(exchange)["prompt_tokens"])
@@ -208,10 +202,10 @@ def echoes_halves(answer: Answer) -> Answer:
     return Answer(answer.ask, 200, answer.headers, answer.body.replace(b'"id": "', b'"id": "\xed\xbf\xbf'))
 
 
-@check("text.utf8", cites=[".text.utf8"], needs=[".answers"])
+@check("text.utf8", cites=[".text.utf8"], needs=[".answers"], tier="quick")
 def answers_are_utf8(api: Api) -> None:
     """An answer is JSON in UTF-8 without a byte order mark, whatever the script of its prompt."""
-    chinese = api.ask(**api.prompt(SCRIPTS["Chinese and Japanese"].strip()), temperature=0)
+    chinese = api.ask(**api.prompt(SCRIPTS["Chinese and Japanese"].strip()))
     for exchange in (plain(api), chinese):
         expect(not exchange.body.startswith(b"\xef\xbb\xbf"), "the body begins with a byte order mark", exchange)
         try:

@@ -5,7 +5,7 @@ Law: what an odd request gets and whether the endpoint is well afterwards are tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.api import Api
@@ -31,11 +31,11 @@ class Upset:
 
 
 def upset(api: Api, name: str, bodies: tuple[object, ...], headers: Mapping[str, str | None] | None = None) -> Upset:
-    """Send those bodies and then a plain request, once in a run under that name."""
-    return api.shared(f"upset.{name}", lambda view: _sent(view, bodies, headers))
+    """Send those bodies and then a plain request, once in a run under that name; a quick run sends the first two."""
+    return api.shared(f"upset.{name}", lambda view: _sent(view, view.few(bodies, 2), headers))
 
 
-def _sent(api: Api, bodies: tuple[object, ...], headers: Mapping[str, str | None] | None) -> Upset:
+def _sent(api: Api, bodies: Sequence[object], headers: Mapping[str, str | None] | None) -> Upset:
     exchanges: list[Exchange] = []
     for body in bodies:
         try:

@@ -8,13 +8,15 @@ from conformance.api import Api
 from conformance.check import Inconclusive, check, expect
 from conformance.checks.basics import plain
 from conformance.checks.logprobs import PROMPTS, asked, given
+from conformance.checks.selection import three
+from conformance.checks.text import START, start
 from conformance.wire.answer import Answer
 
 
 @check("usage.sum", cites=[".response.usage.sum"], needs=[".answers"], tier="quick")
 def usage_adds_up(api: Api) -> None:
     """The total is the sum of prompt and completion tokens."""
-    several = [api.answer(n=2, temperature=0.8)] if api.offers("n") else []
+    several = [three(api)] if api.offers("n") else []
     for exchange in (plain(api), *several):
         usage = api.usage(exchange)
         total = usage["prompt_tokens"] + usage["completion_tokens"]
@@ -39,12 +41,12 @@ def forgets_the_prompt(answer: Answer) -> Answer:
     return answer.edit(change)
 
 
-@check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
+@check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"], tier="quick")
 def longer_prompts_count_more(api: Api) -> None:
     """A longer prompt has more prompt tokens, and the same prompt as many."""
-    short = api.answer(**api.prompt("The harbour lay still."))
-    again = api.answer(**api.prompt("The harbour lay still."), temperature=0)
-    long = api.answer(**api.prompt("The harbour lay still. " + "Gulls and ropes, tar and salt. " * 4))
+    _, short = start(api)
+    again = api.answer(**api.prompt(START), temperature=0)
+    long = api.answer(**api.prompt(f"{START} " + "Gulls and ropes, tar and salt. " * 4))
     counts = [api.usage(exchange)["prompt_tokens"] for exchange in (short, again, long)]
     expect(counts[0] > 0, "a prompt has no tokens", short)
     expect(counts[0] == counts[1], f"one prompt counts {counts[0]} and then {counts[1]} tokens", short, again)
@@ -150,7 +152,7 @@ def forgets_the_winner(answer: Answer) -> Answer:
     return answer.edit(lambda document: _completion(document, 0)) if "best_of" in answer.ask.body else answer
 
 
-@check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"])
+@check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"], tier="quick")
 def a_prompt_is_counted_once(api: Api) -> None:
     """The prompt's tokens are counted once however many choices are made of it."""
     one, three = plain(api), api.answer(n=3, max_tokens=2, temperature=0.8)

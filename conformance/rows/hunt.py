@@ -20,6 +20,8 @@ from conformance.strategies.provider import BACKEND
 
 # What a simpler request in the report may cost.
 SIMPLER_REQUESTS = 20
+# The same where no answer came, since each of these may cost the whole timeout of a request.
+SIMPLER_UNANSWERED = 4
 
 
 def hunt(
@@ -77,7 +79,8 @@ def hunt(
 
 def _simplest(memory: _Memory, violation: Violation, accepts: Callable[[Json], bool]) -> Violation:
     """The violation of the simplest failing value that a few more requests find."""
-    memory.left = SIMPLER_REQUESTS
+    unanswered = any(exchange.failure for exchange in violation.exchanges)
+    memory.left = SIMPLER_UNANSWERED if unanswered else SIMPLER_REQUESTS
 
     def fails(variant: Json) -> bool:
         return accepts(variant) and memory.recall(variant) is not None

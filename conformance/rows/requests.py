@@ -78,7 +78,8 @@ def _built(request: Request) -> list[Check]:
             checks.append(_accepted(request, place))
         checks += refused.pop(place.name, [])
     checks += [check for rest in refused.values() for check in rest]
-    return [*checks, _random(request)]
+    # First, so that an endpoint which refuses options together fails for it before the one by one is unaffordable.
+    return [_random(request), *checks]
 
 
 @dataclass
@@ -321,7 +322,6 @@ def _random(request: Request) -> Check:
             Mutant(f"{check_id}/only-its-example", "Accepts its own example and nothing else.", answer=only_example),
             Mutant(f"{check_id}/odd-choices", "Answers with `choices` that are no list.", answer=odd_choices),
         ),
-        cost=1,
         deadline=PATIENCE,
     )
 

@@ -137,7 +137,10 @@ def serving(*scripts: Script, tls: ssl.SSLContext | None = None) -> Iterator[Ser
     def accept() -> None:
         with contextlib.suppress(OSError):
             while not server.over.is_set():
-                sock, _ = listener.accept()
+                try:
+                    sock, _ = listener.accept()
+                except TimeoutError:
+                    continue  # a busy machine may take that long between two connections
                 if server.over.is_set():
                     sock.close()
                     return

@@ -18,8 +18,8 @@ from tests.laws.bench import Bench, bench
 
 # What any answer may cost that nobody needs to be longer.
 MOST_TOKENS = 256
-# The requests before the first check.
-PREFLIGHT_REQUESTS, PREFLIGHT_TOKENS = 2, 60
+# The requests before the first check: one for each route, and what asks for its options.
+PREFLIGHT_REQUESTS, PREFLIGHT_TOKENS = 6, 260
 
 
 def dearest(outcomes: list[Outcome]) -> str:
@@ -61,7 +61,7 @@ class Sending:
         )
 
     def uncapped(self, contract_paths: set[str]) -> Iterator[tuple[str, str]]:
-        """The JSON objects sent to a route that generates, whose answer has no bound that is small."""
+        """The JSON objects sent to a route that generates, whose answer no small bound and no stop at a space ends."""
         for scope, sent in self.sent:
             try:
                 body = json.loads(sent.body)
@@ -69,8 +69,18 @@ class Sending:
                 continue
             if isinstance(body, dict) and sent.method == "POST" and sent.path.split("?")[0] in contract_paths:
                 bound = body.get("max_tokens", body.get("max_completion_tokens"))
-                if not isinstance(bound, int) or isinstance(bound, bool) or not 0 < bound <= MOST_TOKENS:
+                if not bounded(bound) and not broken_on_purpose(scope, bound) and " " not in (body.get("stop") or ()):
                     yield scope, repr(bound)[:40]
+
+
+def bounded(bound: object) -> bool:
+    """Whether a bound keeps an answer short."""
+    return isinstance(bound, int) and not isinstance(bound, bool) and 0 < bound <= MOST_TOKENS
+
+
+def broken_on_purpose(scope: str, bound: object) -> bool:
+    """Whether a bound is what a broken request is broken in, so that it is to be refused and not answered."""
+    return bound is not None and (".broken." in scope or scope.endswith(".random-broken"))
 
 
 def about_the_bound(check: Check | None) -> bool:
