@@ -161,12 +161,7 @@ PAGE = (
         practice="Older engines refuse, newer ones take the number of beams from elsewhere and accept.",
         readings=(
             Reading(name="refused", text="Beam search against its conditions is refused."),
-            # A default may be overruled in silence; what a request says itself may not.
-            Reading(
-                name="accepted",
-                text="Beam search is answered against its conditions.",
-                passes=False,
-            ),
+            Reading(name="accepted", text="Beam search is answered against its conditions.", passes=False),
         ),
         about=both("rule.beam_best_of", "rule.beam_temperature"),
     ),
