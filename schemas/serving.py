@@ -27,7 +27,7 @@ _UTF8 = (
 
 
 def serving_rows(place: Place) -> tuple[Requirement, ...]:
-    """The rows on isolation and on text of one API."""
+    """The rows on isolation, on text and on the type of what is sent, of one API."""
     words = (
         ("isolation.own_answer", _STATELESS, HTTP),
         ("isolation.no_memory", _STATELESS, HTTP),
@@ -35,7 +35,15 @@ def serving_rows(place: Place) -> tuple[Requirement, ...]:
         ("text.escapes", "Any character may be escaped.", STRINGS),
         ("text.utf8", _UTF8, ENCODING),
     )
-    return tuple(
+    typed = Requirement(
+        id=f"{place.route}.response.content_type",
+        level="SHOULD",
+        quote="A sender that generates a message containing content SHOULD generate a Content-Type header field in "
+        "that message unless the intended media type of the enclosed representation is unknown to the sender.",
+        source="RFC 9110, section 8.3",
+    )
+    rows = (
         Requirement(id=f"{place.route}.{name}", level="MUST", quote=quote, source=source)
         for name, quote, source in words
     )
+    return (*rows, typed)

@@ -266,11 +266,33 @@ def repeats_its_id(answer: Answer) -> Answer:
     return answer.edit(lambda document: document.update(id="the-only-one"))
 
 
+@check("answers.type", cites=[".response.content_type"], needs=[".answers"], tier="quick")
+def answers_say_that_they_are_json(api: Api) -> None:
+    """An answer has the content type `application/json`, or another of JSON."""
+    exchange = plain(api)
+    media = exchange.media_type
+    expect(media, "an answer has no content type", exchange)
+    json = media == "application/json" or media.endswith("+json")
+    expect(json, f"a JSON answer has the content type {media!r}", exchange)
+
+
+@answers_say_that_they_are_json.mutant
+def calls_json_text(answer: Answer) -> Answer:
+    """Sends JSON as `text/plain`."""
+    return answer if answer.streams else answer.with_header("content-type", "text/plain; charset=utf-8")
+
+
+@answers_say_that_they_are_json.mutant
+def leaves_the_type_out(answer: Answer) -> Answer:
+    """Sends answers without a content type."""
+    return answer if answer.streams else answer.with_header("content-type", None)
+
+
 @check("created.now", cites=[".response.created"], needs=[".answers"], tier="quick")
 def answers_are_dated_today(api: Api) -> None:
     """`created` is the time of the answer in seconds, give or take a day."""
-    exchange = api.shared("dated", lambda view: view.answer(max_tokens=1))
-    created = exchange.json.get("created")
+    exchange = plain(api)
+    created = api.document(exchange).get("created")
     if not isinstance(created, int | float) or isinstance(created, bool):
         raise Skip("the answer has no number in `created`")
     # Clocks of two machines differ, by hours where a time zone is mistaken; milliseconds and 1970 are far beyond.

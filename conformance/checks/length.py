@@ -99,8 +99,16 @@ def max_tokens_may_be_absent(api: Api) -> None:
         reason = api.choices(exchange)[0].get("finish_reason")
         # An answer that ended by itself earlier shows nothing of the default; another prompt may.
         if counted > 16 or reason == "length":
+            message = f"an answer without `max_tokens` ended with `length` after {counted} tokens, not after 16"
+            expect(counted >= 16, message, exchange)
             api.reading("erratum.max_tokens-default", "unlimited" if counted > 16 else "16", exchange)
             return
+
+
+@max_tokens_may_be_absent.deaf_mutant
+def gives_one_token(ask: Ask) -> Ask:
+    """Generates one token where it is not told how many."""
+    return ask.with_body(max_tokens=1) if ask.body and "max_tokens" not in ask.body else ask
 
 
 @max_tokens_may_be_absent.mutant
