@@ -198,6 +198,20 @@ def crashes_on_text(answer: Answer) -> Answer:
     return answer.with_error(500) if answer.ask.header("content-type") == "text/plain" else answer
 
 
+@check("content-type.charset", cites=[".head.content_type"], needs=[".answers"])
+def a_charset_is_no_other_type(api: Api) -> None:
+    """JSON whose content type names the charset UTF-8 is answered."""
+    for named in ("application/json; charset=utf-8", "application/json;charset=UTF-8"):
+        exchange = api.send(api.body(max_tokens=1), headers={"Content-Type": named})
+        expect(exchange.status == 200, f"the content type `{named}` got status {exchange.status}", exchange)
+
+
+@a_charset_is_no_other_type.mutant
+def compares_the_whole_type(answer: Answer) -> Answer:
+    """Refuses a content type with a parameter."""
+    return answer.with_error(415) if ";" in answer.ask.header("content-type") else answer
+
+
 @check("error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"], tier="quick")
 def refusals_are_json(api: Api) -> None:
     """A refusal carries a JSON object that says what was wrong."""

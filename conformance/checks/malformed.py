@@ -154,12 +154,19 @@ UNLABELLED = Odd(
     headers={"Content-Type": None},
     erratum="content-type-absent",
 )
+# White space between values is free in JSON; servers before a model bound a body at this size or beyond.
+OVERSIZE = Odd(
+    "oversize",
+    "a body of more than a megabyte",
+    lambda api: (_text(api).encode()[:-1] + b" " * (1 << 20) + b"}",),
+    lambda ask: len(ask.raw) > 1 << 20,
+)
 # These two are judged in `basics`; here they are looked at for what they leave behind.
 MALFORMED = Odd("malformed", "a body that is not JSON", lambda _: NOT_JSON, lambda ask: ask.raw in NOT_JSON, may=False)
 NOT_AN_OBJECT = Odd("not-an-object", "JSON that is no object", lambda _: NOT_OBJECTS, lambda _: False, may=False)
 ODDITIES = (
     MALFORMED, NOT_AN_OBJECT, TRUNCATED, HUGE_NUMBERS, DUPLICATE, CONSTANTS, BYTE_ORDER_MARK, INVALID_UTF8, SURROGATE,
-    TRAILING, NESTED, UNLABELLED,
+    TRAILING, NESTED, UNLABELLED, OVERSIZE,
 )  # fmt: skip
 
 
@@ -234,6 +241,7 @@ lone_surrogate = judged(
 )
 trailing_data = judged("json.trailing-data", "A second value is refused or not looked at.", TRAILING, ".error.status")
 deep_nesting = judged("json.nested", "A value of many levels is refused or not looked at.", NESTED, ".error.status")
+oversize = judged("json.oversize", "A body of more than a megabyte is refused or read.", OVERSIZE, ".error.status")
 no_content_type = judged(
     "content-type.absent", "JSON without a content type is answered or refused.", UNLABELLED, ".error.status"
 )
