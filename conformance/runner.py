@@ -29,6 +29,8 @@ SILENT_IN_A_ROW = 6
 IN_VAIN = 3
 # From this cost on a check may upset the endpoint, so it runs alone and after all others.
 DANGEROUS = 10
+# From this cost on it runs alone as well, since it looks at what a request leaves behind for the next one.
+ALONE = 8
 
 
 class Runner:
@@ -155,9 +157,9 @@ class Runner:
                 if not self._waiting:
                     return None
                 for position, check in enumerate(self._waiting):
-                    if check.cost >= DANGEROUS and (self._running or position):
+                    if check.cost >= ALONE and (self._running or position):
                         break
-                    if any(one.cost >= DANGEROUS for one in self._running.values()):
+                    if any(one.cost >= ALONE for one in self._running.values()):
                         break
                     if all(need in self.outcomes or need not in self._planned for need in check.needs):
                         self._running[check.id] = self._waiting.pop(position)

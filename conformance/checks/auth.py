@@ -54,7 +54,9 @@ WAYS: Mapping[str, Callable[[str], Credential]] = {
     "basic": lambda key: {"Authorization": f"Basic {key}"},
     "token": lambda key: {"Authorization": f"Token {key}"},
     "bare": lambda key: {"Authorization": key},
+    "case": lambda key: _bearer(key.swapcase()),
     "api-key": lambda key: {"Authorization": None, "api-key": key},
+    "wrong-api-key": lambda _: {"Authorization": None, "api-key": WRONG_KEY},
 }
 # What a quick run asks for.
 QUICK = ("none", "empty", "wrong", "prefix", "longer", "basic", "token", "bare")
@@ -166,6 +168,22 @@ def compares_some_characters(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.header("authorization").endswith("-ke") else answer
 
 
+@check("auth.case", cites=[".head.authorization"], needs=[".auth.wrong"])
+def a_key_has_its_case(api: Api) -> None:
+    """The key with its letters in the other case is refused."""
+    key = key_of(api)
+    if len(key) < SHORTEST_CUT or key.swapcase() == key:
+        raise Skip("the key has no letters, or too few characters to be kept out of a log in another case")
+    _expect_refused(asked_with(api, "case"), "the key in the other case", UNAUTHORISED)
+
+
+@a_key_has_its_case.mutant
+def compares_without_case(answer: Answer) -> Answer:
+    """Takes a refused key that has capitals and no small letters."""
+    key = answer.ask.header("authorization").removeprefix("Bearer ")
+    return answer.with_success() if answer.status == 401 and key.isupper() else answer
+
+
 @check("auth.scheme", cites=[".head.authorization"], needs=[".answers"], tier="quick")
 def another_scheme_is_refused(api: Api) -> None:
     """The key under the scheme Basic or Token is refused."""
@@ -213,6 +231,49 @@ def crashes_on_the_other_header(answer: Answer) -> Answer:
 def takes_it_for_another_route(answer: Answer) -> Answer:
     """Sends callers with `api-key` to a route that is not there."""
     return answer.with_error(404) if answer.ask.header("api-key") else answer
+
+
+@check("auth.wrong-api-key", cites=[".head.authorization"], needs=[".auth.none"])
+def a_wrong_key_is_wrong_in_the_other_header(api: Api) -> None:
+    """A wrong key in the header `api-key` is refused."""
+    _expect_refused(asked_with(api, "wrong-api-key"), "a wrong key in `api-key`")
+
+
+@a_wrong_key_is_wrong_in_the_other_header.mutant
+def looks_for_the_other_header_only(answer: Answer) -> Answer:
+    """Takes any key in `api-key`."""
+    return answer.with_success() if answer.ask.header("api-key") else answer
+
+
+@check("auth.stream", cites=[".head.authorization"], needs=[".auth.none", ".stream.opens"], tier="quick")
+def a_stream_wants_a_key(api: Api) -> None:
+    """A stream without a key is refused."""
+    key_of(api)
+    exchange = api.send(api.body(stream=True, max_tokens=1), headers={"Authorization": None})
+    _expect_refused(exchange, "a stream without a key")
+
+
+@a_stream_wants_a_key.mutant
+def streams_for_anybody(answer: Answer) -> Answer:
+    """Asks for no key where a stream is wanted."""
+    return answer.with_success() if answer.ask.body.get("stream") and answer.status == 401 else answer
+
+
+@check("auth.no-page", cites=[".error.body"], needs=[".answers"])
+def a_refused_key_gets_no_web_page(api: Api) -> None:
+    """The refusal of a key is no web page."""
+    for way in ("none", "wrong"):
+        exchange = asked_with(api, way)
+        page = exchange.media_type == "text/html" or b"<html" in exchange.body[:MOST].lower()
+        expect(exchange.status == 200 or not page, f"the refusal of a key ({way}) is a web page", exchange)
+
+
+@a_refused_key_gets_no_web_page.mutant
+def sends_a_page_to_log_in(answer: Answer) -> Answer:
+    """Answers a wrong key with a page to log in."""
+    page = b"<!doctype html><html><body><form>Log in</form></body></html>"
+    shown = Answer(answer.ask, 401, (("content-type", "text/html"),), page)
+    return shown if answer.status == 401 else answer
 
 
 def _read(api: Api, way: str, erratum: str, what: str) -> None:

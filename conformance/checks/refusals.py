@@ -174,7 +174,8 @@ def repeats_the_key_in_a_header(answer: Answer) -> Answer:
     return answer.with_header("x-caller", answer.ask.header("authorization").removeprefix("Bearer "))
 
 
-@check("error.others", cites=[".error.others"], needs=[".answers"])
+# By itself, so that the request before is its own.
+@check("error.others", cites=[".error.others"], needs=[".answers"], cost=8)
 def refusals_show_no_other_request(api: Api) -> None:
     """A refusal shows nothing of the request before it."""
     marker = f"plant{api.seed % 10**12:012d}"

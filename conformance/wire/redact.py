@@ -84,7 +84,10 @@ class Redactor:
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
-        known = sorted(set(keys), key=len, reverse=True)
+        known = list(keys)
+        # In the other case it is no key, but what repeats that shows it as well.
+        known += [key.swapcase() for key in known if len(key) >= SHORTEST_CUT]
+        known = sorted(set(known), key=lambda key: (-len(key), key))
         if any(len(key) < SHORTEST_KEY for key in known):
             raise ValueError(f"a key of fewer than {SHORTEST_KEY} characters cannot be kept out of a log")
         source = "|".join(
