@@ -140,7 +140,7 @@ def main() -> int:
     names = asked.tools.split(",")
     known: dict[str, Tool] = {
         "seatrial": Seatrial(tuple(asked.seatrial_option)),
-        "schemathesis": Schemathesis(asked.examples, min(60, int(asked.seconds * 0.6))),
+        "schemathesis": Schemathesis(asked.examples),
         "llm-comply": LlmComply(),
     }
     for name in names:

@@ -23,23 +23,27 @@ def _nullable(schema: Json) -> Json:
 
 
 def _parameters() -> Json:
-    """The rows that both routes share; a row with default null takes null."""
+    """The rows that both routes share. Null is the same as absent, as clients in the field send it.
+
+    `best_of` is left out and `use_beam_search` is false: their conditions on other parameters cannot be said here, and
+    would be taken for faults of the conformant server.
+    """
     words = {"type": "string", "minLength": 1}
-    return {
+    rows: Json = {
         "stream": {"type": "boolean", "default": False},
         "max_tokens": {"type": "integer", "minimum": 1, "default": 16},
         "top_p": {"type": "number", "minimum": 0, "exclusiveMinimum": True, "maximum": 1, "default": 1},
         "temperature": {"type": "number", "minimum": 0, "maximum": 2, "default": 1},
-        "n": {"type": "integer", "minimum": 1, "default": 1},
-        "stop": _nullable({"oneOf": [words, {"type": "array", "items": words}]}),
-        "best_of": {"type": "integer", "minimum": 1, "default": 1},
-        "logprobs": _nullable({"type": "integer", "minimum": 0}),
-        "presence_penalty": _nullable({"type": "number", "minimum": -2, "maximum": 2}),
+        "n": {"type": "integer", "minimum": 1, "maximum": 128, "default": 1},
+        "stop": {"oneOf": [words, {"type": "array", "minItems": 1, "maxItems": 4, "items": words}]},
+        "logprobs": {"type": "integer", "minimum": 0, "maximum": 10},
+        "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
         "ignore_eos": {"type": "boolean", "default": True},
-        "use_beam_search": {"type": "boolean", "default": False},
-        "stop_token_ids": _nullable({"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}}),
-        "skip_special_tokens": _nullable({"type": "boolean"}),
+        "use_beam_search": {"type": "boolean", "enum": [False, None], "default": False},
+        "stop_token_ids": {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 0}},
+        "skip_special_tokens": {"type": "boolean"},
     }
+    return {name: _nullable(schema) for name, schema in rows.items()}
 
 
 def _message() -> Json:
@@ -48,7 +52,7 @@ def _message() -> Json:
         "required": ["role", "content"],
         "properties": {
             "role": {"type": "string", "enum": ["system", "user", "assistant"]},
-            "content": {"type": "string"},
+            "content": {"type": "string", "minLength": 1},
         },
     }
 
@@ -113,7 +117,7 @@ def _operation(request: str, response: str, example: Json) -> Json:
             "description": "the completion, or a stream of it",
             "content": {
                 "application/json": {"schema": {"$ref": f"#/components/schemas/{response}"}},
-                "text/event-stream": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": {"type": "object"}},
             },
         }
     }
