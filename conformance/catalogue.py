@@ -34,6 +34,7 @@ from conformance.checks import (
     text,
     token_ids,
     usage,
+    verbatim,
 )
 from conformance.rows.answers import chunk_checks, response_checks
 from conformance.rows.owners import extra_rows as extra_rows_of
@@ -64,6 +65,7 @@ MODULES = (
     incremental,
     chunks,
     text,
+    verbatim,
     history,
     isolation,
     readings,

@@ -93,6 +93,11 @@ def every_turn_is_counted(api: Api) -> None:
         ([last], [user, assistant, last], "two turns come before the question"),
         ([user, assistant, last], [turn("user", TURN[0] + LONG), assistant, last], "the first turn is longer"),
         ([user, assistant, last], [user, turn("assistant", TURN[1] + LONG), last], "the answer before is longer"),
+        (
+            [user, assistant, user, assistant, user, assistant, last],
+            [turn("user", TURN[0] + LONG), assistant, user, assistant, user, assistant, last],
+            "the first of seven turns is longer",
+        ),
     )
     taken = [expect_growth(api, shorter, longer, what) for shorter, longer, what in steps]
     if not any(taken):
@@ -112,6 +117,12 @@ def forgets_what_it_said(ask: Ask) -> Ask:
 
 
 @every_turn_is_counted.deaf_mutant
+def keeps_a_window_of_four(ask: Ask) -> Ask:
+    """Keeps the last four messages of a conversation and drops those before."""
+    return _heard(ask, lambda messages: messages[-4:])
+
+
+@every_turn_is_counted.deaf_mutant
 def keeps_a_window_of_two(ask: Ask) -> Ask:
     """Keeps the last two messages of a conversation and drops those before."""
     return _heard(ask, lambda messages: messages[-2:])
@@ -128,12 +139,12 @@ def what_was_said_before_is_heeded(api: Api) -> None:
         if one is None or other is None:
             continue
         judged += 1
-        if _moved(one[1], other[1]):
+        if moved(one[1], other[1]):
             continue
         # Whoever gives the same values to everything shows nothing by it.
         question = _likely(api, [turn("user", QUESTION)])
         another = _likely(api, [turn("user", TURN[0])])
-        if question is None or another is None or not _moved(question[1], another[1]):
+        if question is None or another is None or not moved(question[1], another[1]):
             raise Inconclusive("the log probabilities are the same for any prompt")
         raise Violation(f"{what} leaves every log probability exactly as it was", one[0], other[0])
     if not judged:
@@ -172,7 +183,7 @@ def _likely(api: Api, messages: Messages) -> tuple[Exchange, list[TokenLogprob]]
         raise Inconclusive(f"the log probabilities cannot be read: {broken.message}") from None
 
 
-def _moved(one: list[TokenLogprob], other: list[TokenLogprob]) -> bool:
+def moved(one: list[TokenLogprob], other: list[TokenLogprob]) -> bool:
     """Whether anything differs: a token, which tokens are likeliest, or how likely one of them is."""
     if not one or not other or [token.text for token in one] != [token.text for token in other]:
         return True
