@@ -100,9 +100,7 @@ def copies_in_pairs(answer: Answer) -> Answer:
     return answer if answer.streams else answer.edit(change)
 
 
-@check(
-    "logprobs.each-choice", cites=[".response.logprobs.tokens", ".response.logprobs.text_offsets"], needs=[".answers"]
-)
+@check("logprobs.each-choice", cites=[".response.logprobs.tokens"], needs=[".answers"])
 def each_choice_has_its_own_logprobs(api: Api) -> None:
     """The tokens of each of several choices spell its own text, and their offsets begin where the first choice's do."""
     for prompt in PROMPTS:
