@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 from typing import Any
 
 from conformance.api import Api
@@ -12,13 +13,23 @@ from conformance.checks.logprobs import given, wanted
 from conformance.checks.sampling import FALSE_ALARM, TIE, sampled
 from conformance.checks.streaming import DONE
 from conformance.checks.streaming import choices as streamed_choices
-from conformance.layouts import tokens_of
+from conformance.layouts import TokenLogprob, has_tokens, tokens_of
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
 PROMPTS = ("On the quay that night", "A letter from the island said", "The keeper of the light", "Under full sail")
 N = 4
 TOKENS = 8
+
+
+def sampled_choices(api: Api, prompt: str) -> Exchange:
+    """Several choices drawn for a prompt, with their log probabilities, asked once in a run."""
+
+    def make(view: Api) -> Exchange:
+        params = {**view.prompt(prompt), "temperature": 1, "top_p": 1, "n": N, "max_tokens": TOKENS}
+        return view.ask(**params, **wanted(view, 1))
+
+    return api.shared(f"sampled-choices-{PROMPTS.index(prompt)}", make)
 
 
 @check("n.distinct", cites=[".request.n.count"], needs=[".answers"])
@@ -28,8 +39,7 @@ def choices_are_samples_of_their_own(api: Api) -> None:
     # chances is below FALSE_ALARM / 2**m less often than FALSE_ALARM: each factor 1/p has an expectation below 2.
     log_chance, compared, evidence = 0.0, 0, []
     for prompt in PROMPTS:
-        params = {**api.prompt(prompt), "temperature": 1, "top_p": 1, "n": N, "max_tokens": TOKENS}
-        exchange = api.ask(**params, **wanted(api, 1))
+        exchange = sampled_choices(api, prompt)
         if exchange.status in (*REFUSED, 501):
             raise Skip(f"without log probabilities (status {exchange.status}) the chance of a copy is not known")
         if len(set(api.texts(exchange))) == N:
@@ -88,6 +98,90 @@ def copies_in_pairs(answer: Answer) -> Answer:
         document["choices"] = [{**every[place // 2], "index": place} for place in range(len(every))]
 
     return answer if answer.streams else answer.edit(change)
+
+
+@check("logprobs.each-choice", cites=[".response.logprobs.tokens"], needs=[".answers"])
+def each_choice_has_its_own_logprobs(api: Api) -> None:
+    """The tokens of each of several choices spell its own text, and their offsets begin where the first choice's do."""
+    for prompt in PROMPTS:
+        exchange = sampled_choices(api, prompt)
+        if exchange.status in (*REFUSED, 501):
+            raise Skip(f"log probabilities of several choices are not offered here (status {exchange.status})")
+        every = list(zip(api.choices(exchange), api.texts(exchange), strict=True))
+        if not any(has_tokens(choice) for choice, _ in every):
+            raise Inconclusive("the choices have no log probabilities, which is for other checks to say")
+        starts, told = set[int](), set[str]()
+        for place, (choice, text) in enumerate(every):
+            if not text:
+                continue  # ended at once, so that there may be no token to list
+            found = tokens_of(choice, exchange)
+            spelt = "".join(token.text for token in found)
+            expect(_spell(found, text), f"the tokens of choice {place} spell {spelt!r}, its text is {text!r}", exchange)
+            told |= {part for part in (_read(found, text),) if part}
+            starts |= {token.offset for token in found[:1] if token.offset is not None}
+        expect(len(starts) <= 1, f"the offsets of {N} choices begin at {sorted(starts)}, not all alike", exchange)
+        if len(told) > 1:
+            return
+    raise Inconclusive("all choices are alike as far as they can be read, so whose log probabilities they have is open")
+
+
+def _spell(tokens: list[TokenLogprob], text: str) -> bool:
+    """Whether the tokens spell the text, up to the first that is half a character or may be left out of it."""
+    named = [token.text for token in takewhile(_plain, tokens)]
+    if len(named) == len(tokens) and "\ufffd" not in text:
+        # The token that ended the answer may be listed and yet not be a part of the text.
+        return text in ("".join(named), "".join(named[:-1]))
+    spelt, legible = "".join(named), text.partition("\ufffd")[0]
+    return spelt.startswith(legible) or legible.startswith(spelt)
+
+
+def _read(tokens: list[TokenLogprob], text: str) -> str:
+    """The beginning of the text that has been compared with its tokens."""
+    spelt = "".join(token.text for token in takewhile(_plain, tokens))
+    return spelt[: len(text.partition("\ufffd")[0])]
+
+
+def _plain(token: TokenLogprob) -> bool:
+    """Whether a token stands in the text as it is listed; one like `<|end|>` may be special, and sampled anywhere."""
+    return token.legible and not (len(token.text) > 2 and token.text[0] in "<[" and token.text[-1] in ">]")
+
+
+@each_choice_has_its_own_logprobs.mutant
+def lists_the_first_for_all(answer: Answer) -> Answer:
+    """Gives every choice the log probabilities of the first."""
+
+    def change(document: dict[str, Any]) -> None:
+        first = document["choices"][0].get("logprobs")
+        document["choices"] = [{**choice, "logprobs": first} for choice in document["choices"]]
+
+    return answer if answer.streams else answer.edit(change)
+
+
+@each_choice_has_its_own_logprobs.mutant
+def lists_the_first_only(answer: Answer) -> Answer:
+    """Gives none but the first choice log probabilities."""
+    return answer if answer.streams else answer.edit_choices(_bare_unless_first)
+
+
+def _bare_unless_first(choice: dict[str, Any]) -> None:
+    if choice.get("index"):
+        choice["logprobs"] = None
+
+
+@each_choice_has_its_own_logprobs.mutant
+def counts_on_from_choice_to_choice(answer: Answer) -> Answer:
+    """Lets the offsets of a choice go on from those of the choice before."""
+    before = 0
+
+    def change(choice: dict[str, Any]) -> None:
+        nonlocal before
+        logprobs = choice.get("logprobs") or {}
+        for name in ("text_offsets", "text_offset"):
+            if logprobs.get(name):
+                logprobs[name] = [offset + before for offset in logprobs[name]]
+        before += sum(map(len, logprobs.get("tokens") or ()))
+
+    return answer if answer.streams else answer.edit_choices(change)
 
 
 @check("usage.candidates", cites=[".response.usage.completion_tokens", ".request.best_of"], needs=[".answers"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from conformance.api import Api
@@ -152,10 +152,11 @@ def streamed_tokens(exchange: Exchange) -> list[TokenLogprob]:
 
 @check("stream.logprobs", cites=[".chunk.choices.logprobs", ".request.logprobs"], needs=[".stream.opens"])
 def chunks_bring_their_logprobs(api: Api) -> None:
-    """The log probabilities of all chunks together are those of the same answer without a stream."""
+    """The log probabilities of all chunks are those of the answer without a stream, and none comes after its text."""
     whole, streamed = logprobs_streamed(api)
     expected, found = tokens_of(api.choices(whole)[0], whole), streamed_tokens(streamed)
     expect(found or not expected, "log probabilities were asked for, no chunk has any", whole, streamed)
+    _never_behind(streamed)
     if streamed_text(streamed) != api.text(whole):
         raise Inconclusive("the two greedy answers have different texts, so their tokens may differ too")
     # Whether the token that ended the answer is listed is nobody's business, as without a stream.
@@ -172,6 +173,40 @@ def chunks_bring_their_logprobs(api: Api) -> None:
         expect(mine.text == theirs.text, message, whole, streamed)
         near = abs(mine.logprob - theirs.logprob) <= ROUNDING + 0.05 * abs(theirs.logprob)
         expect(near, f"token {position} has {mine.logprob} in the stream, {theirs.logprob} without", whole, streamed)
+
+
+def _never_behind(streamed: Exchange) -> None:
+    """`Violation` when text of the first choice comes before the tokens that it is made of, as far as they spell it."""
+    every = streamed_tokens(streamed)
+    spelt = "".join(token.text for token in takewhile(lambda one: one.legible, every))
+    whole = streamed_text(streamed).partition("\ufffd")[0]
+    if not (whole.startswith(spelt) or spelt.startswith(whole)):
+        return  # other forms of the tokens than those in the text: that is for `logprobs.spell` to say
+    most = len(whole) if all(token.legible for token in every) else min(len(whole), len(spelt))
+    text, listed = "", ""
+    for choice in choices(streamed):
+        if choice.get("index", 0) != 0:
+            continue
+        delta = choice.get("delta")
+        part = delta.get("content") if isinstance(delta, Mapping) else choice.get("text")
+        text += part if isinstance(part, str) else ""
+        if choice.get("logprobs"):
+            listed += "".join(token.text for token in tokens_of({"logprobs": choice["logprobs"]}, streamed))
+        # Tokens may be ahead of text that is held back, but a client shows each text with its own tokens.
+        late = min(len(text), most) > len(listed)
+        expect(not late, f"the text {text!r} is sent when only the tokens of {listed!r} are listed", streamed)
+
+
+@chunks_bring_their_logprobs.mutant
+def streams_one_chunk_late(answer: Answer) -> Answer:
+    """Sends with each text the log probabilities of the text before it."""
+    held: Any = None
+
+    def change(choice: dict[str, Any]) -> None:
+        nonlocal held
+        held, choice["logprobs"] = choice.get("logprobs"), held
+
+    return answer.edit_choices(change) if answer.streams else answer
 
 
 @chunks_bring_their_logprobs.mutant

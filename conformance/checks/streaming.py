@@ -290,11 +290,14 @@ def answers_in_one_piece(answer: Answer) -> Answer:
 
 @check("stream.one-id", cites=[".chunk.id"], needs=[".stream.opens"], tier="quick")
 def a_stream_has_one_id(api: Api) -> None:
-    """All chunks of a stream have the same id, and the same `created` and `model` where they have one."""
-    exchange = greedy_stream(api)
-    for name in ("id", "created", "model"):
-        values = {json.dumps(chunk[name]) for chunk in chunks(exchange) if chunk.get(name) and chunk.get("choices")}
-        expect(len(values) <= 1, f"the chunks of one stream have {len(values)} values of `{name}`", exchange)
+    """All chunks of a stream have the same id, and the same `created` and `model`, however many choices it has."""
+    for exchange in (greedy_stream(api), stream_of_two(api)):
+        if exchange is None:
+            continue
+        told = [chunk for chunk in chunks(exchange) if chunk.get("choices")]
+        for name in ("id", "created", "model"):
+            values = {json.dumps(chunk[name]) for chunk in told if chunk.get(name)}
+            expect(len(values) <= 1, f"the chunks of one stream have {len(values)} values of `{name}`", exchange)
 
 
 @a_stream_has_one_id.mutant
@@ -311,6 +314,17 @@ def dates_its_chunks(answer: Answer) -> Answer:
     """Gives every chunk the time at which it was made."""
     seconds = itertools.count(1_700_000_000)
     return answer.edit(lambda chunk: chunk.update(created=next(seconds))) if answer.streams else answer
+
+
+@a_stream_has_one_id.mutant
+def names_its_choices(answer: Answer) -> Answer:
+    """Gives the chunks of each choice an id of their own."""
+
+    def change(chunk: dict[str, Any]) -> None:
+        for choice in chunk.get("choices", ()):
+            chunk["id"] = f"{chunk['id']}-{choice['index']}"
+
+    return answer.edit(change) if answer.streams else answer
 
 
 @a_stream_has_one_id.mutant
