@@ -138,11 +138,11 @@ class Runner:
             self.stop.set()
 
     def _postponed(self, check: Check, outcome: Outcome) -> bool:
-        """Whether a check that timed out is to run again, alone: after the others, or at once if they wait for it."""
+        """Whether a check that timed out beside others is to run again, alone: after them, or at once if they wait for it."""
         if check.id in self._timed_out:
             self._in_vain = self._in_vain + 1 if outcome.hint == SILENT_HINT else 0
             return False
-        if outcome.hint != SILENT_HINT or self._jobs == 1 or check.cost >= DANGEROUS:
+        if outcome.hint != SILENT_HINT or self._jobs == 1 or check.cost >= ALONE:
             return False
         self._timed_out[check.id] = outcome
         last = next((at for at, one in enumerate(self._waiting) if one.cost >= DANGEROUS), len(self._waiting))
