@@ -138,7 +138,7 @@ class Runner:
             self.stop.set()
 
     def _postponed(self, check: Check, outcome: Outcome) -> bool:
-        """Whether a check that timed out beside others is to run again, alone: after them, or at once if they wait for it."""
+        """Whether a check that timed out beside others runs again, alone: after them, or at once if needed by them."""
         if check.id in self._timed_out:
             self._in_vain = self._in_vain + 1 if outcome.hint == SILENT_HINT else 0
             return False
