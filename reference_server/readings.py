@@ -28,7 +28,11 @@ _KNOWN: dict[str, set[str]] = {
 }
 _TRAILING_COMMA = re.compile(rb",\s*(?=[}\]])")
 
-RELAXED = frozenset((f"{route}.rule.best_of_not_streamed", "then") for route in ROUTES)
+RELAXED = frozenset(
+    (f"{route}.rule.{rule}", "then")
+    for route in ROUTES
+    for rule in ("best_of_not_streamed", "beam_best_of", "beam_temperature")
+)
 
 
 def candidate_indices(answer: Answer) -> Answer:

@@ -137,7 +137,7 @@ _READINGS = _named(
     Variation("no-challenge", "a 401 without `WWW-Authenticate`", answer=readings.without_challenge),
     Variation("messages-as-text", "`messages` may be a string", ask=readings.messages_as_text),
     Variation("short-routes", "the routes without `/v1` too", ask=readings.short_routes),
-    Variation("rules-relaxed", "the best of several candidates is streamed once it is found", forgets=readings.RELAXED),
+    Variation("rules-relaxed", "the conditions on `best_of` and beams are not enforced", forgets=readings.RELAXED),
     Variation("lenient", "values that the contract leaves open are accepted", lenient=True),
 )
 

@@ -160,8 +160,8 @@ PAGE = (
         says="Beam search needs `best_of` above 1 and `temperature` 0; both defaults break that, no error is defined.",
         practice="Older engines refuse, newer ones take the number of beams from elsewhere and accept.",
         readings=(
-            Reading(name="refused", text="Beam search against its conditions is refused."),
-            Reading(name="accepted", text="Beam search is answered against its conditions.", passes=False),
+            Reading(name="refused", text="Beam search without its conditions is refused."),
+            Reading(name="accepted", text="Beam search without its conditions is answered."),
         ),
         about=both("rule.beam_best_of", "rule.beam_temperature"),
     ),

@@ -54,7 +54,6 @@ def test_a_reading_that_fails_is_the_exception() -> None:
         ("erratum.top_logprobs-value", "prob"),
         ("erratum.done-event", "in-chunk"),
         ("erratum.chat-logprobs", "refused"),
-        ("erratum.beam-conditions", "accepted"),
     }
 
 
