@@ -51,7 +51,7 @@ class Base:
         """What it answers to that request, in whole."""
         answer = await relay.answered(self.app, scope, ask, receive)
         path = ask.path.partition("?")[0]
-        if self.name == "described" and path in ("/openapi.json", "/swagger.json") and answer.status == 404:
+        if path in ("/openapi.json", "/swagger.json") and self.name == "described":
             return replace(answer, status=200).with_json(document())
         if answer.status != 200 or not ask.route:
             return answer

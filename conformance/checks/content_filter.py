@@ -101,6 +101,9 @@ def a_filtered_prompt_is_named(api: Api) -> None:
         except NotJson as error:
             raise Violation(f"the body of a {exchange.status} is not JSON: {error}", exchange) from None
         expect(isinstance(document, dict), "the body of a refusal is not a JSON object", exchange)
+        said = document.get("error", document)
+        empty = isinstance(said, dict) and said.get("message") == ""
+        expect(not empty, "the message of a filtered prompt's refusal is empty", exchange)
         named = _WORDS.search(exchange.body)
         expect(named, "a refused prompt does not learn that it was filtered", exchange)
         api.reading("erratum.content_filter-shape", _shape(document), exchange)
@@ -111,6 +114,18 @@ def _shape(document: dict[str, Any]) -> str:
     if isinstance(error, dict) and error.get("code") == CODE:
         return "nested"
     return "flat" if document.get("code") == CODE else "words"
+
+
+@a_filtered_prompt_is_named.mutant
+def has_a_code_and_no_words(answer: Answer) -> Answer:
+    """Refuses a filtered prompt with its code and an empty message."""
+    if CODE.encode() not in answer.body or answer.status != 400 or not isinstance(answer.json, dict):
+        return answer
+    document = answer.json
+    said = document.get("error", document)
+    if isinstance(said, dict):
+        said["message"] = ""
+    return answer.with_json(document)
 
 
 @a_filtered_prompt_is_named.mutant

@@ -49,6 +49,8 @@ def described(api: Api) -> tuple[Description, Exchange]:
 def _fetched(api: Api) -> tuple[Description, Exchange] | None:
     for place in PLACES:
         exchange = get(api, place)
+        broken = (exchange.status or 0) >= 500
+        expect(not broken, f"{place} gets status {exchange.status}", exchange)
         if exchange.status != 200 or exchange.media_type == "text/html":
             continue
         try:
@@ -97,6 +99,29 @@ def cuts_its_document(answer: Answer) -> Answer:
     """Offers a document that ends in the middle."""
     is_one = answer.ask.path.split("?")[0] in _DOCUMENTS and answer.succeeded
     return Answer(answer.ask, 200, answer.headers, answer.body[: len(answer.body) // 2]) if is_one else answer
+
+
+@the_document_lists_a_route.mutant
+def crashes_over_its_document(answer: Answer) -> Answer:
+    """Answers the request for its document with an internal error."""
+    return answer.with_error(500) if answer.ask.path.split("?")[0] in _DOCUMENTS else answer
+
+
+@check("service.listed", cites=["service.document"], needs=[".answers", "service.document"])
+def the_document_lists_what_answers(api: Api) -> None:
+    """The document lists the route, which the endpoint serves."""
+    description, exchange = described(api)
+    expect(place_of(api, description), f"the endpoint's own document does not list {api.operation.path}", exchange)
+
+
+@the_document_lists_what_answers.mutant
+def lists_every_other_route(answer: Answer) -> Answer:
+    """Offers a document that lists other routes only."""
+
+    def change(document: dict[str, Any]) -> None:
+        document["paths"] = {"/v1/embeddings": {"post": {}}}
+
+    return changed(answer, change)
 
 
 @check("service.parameters", cites=["service.parameters"], needs=[".answers", "service.document"])
