@@ -52,7 +52,7 @@ class Base:
         answer = await relay.answered(self.app, scope, ask, receive)
         path = ask.path.partition("?")[0]
         if path in ("/openapi.json", "/swagger.json") and self.name == "described":
-            return replace(answer, status=200).with_json(document())
+            return replace(answer, status=200).with_json(_true_document())
         if answer.status != 200 or not ask.route:
             return answer
         self._served += 1
@@ -96,6 +96,16 @@ class FaultServer:
         around = self._around
         answer = await (around(Call(asked, serve, self._state)) if around else serve(asked))
         await relay.deliver(answer, send)
+
+
+def _true_document() -> dict[str, Any]:
+    """The document with every parameter; the one for other tools leaves out what they would misread."""
+    value = document()
+    for name, schema in value["components"]["schemas"].items():
+        if name.endswith("Request"):
+            schema["properties"]["best_of"] = {"type": "integer", "minimum": 1, "default": 1}
+            schema["properties"]["use_beam_search"] = {"type": "boolean", "default": False}
+    return value
 
 
 def _filtered(ask: Ask, answer: Answer) -> Answer:
