@@ -190,7 +190,11 @@ def _everyday(error: ValidationError, step: Step, body: Json) -> bool:
     if error.validator == "maximum" and "stop_token_ids" in error.absolute_path:
         return True
     owner = step.schema.get("x-requirements", {}).get("then", "")
-    return str(owner).endswith(".rule.best_of_exceeds_n") and body["best_of"] >= body["n"]
+    if not str(owner).endswith(".rule.best_of_exceeds_n"):
+        return False
+    # A null stands for the default, which is 1 for both.
+    best_of, n = (1 if body.get(name) is None else body[name] for name in ("best_of", "n"))
+    return bool(best_of >= n)
 
 
 def _pairs(trail: list[Step], error: ValidationError) -> list[Pair]:

@@ -328,7 +328,7 @@ area.answer(
     "id-opaque",
     "ids are plain numbers in a string",
     "page: a unique identifier; its example is no UUID",
-    lambda a: a.edit(lambda d: d.update(id=str(int(d["id"].split("-")[1][:15], 16)))),
+    lambda a: a.edit(lambda d: d.update(id=str(int(d["id"].split("-")[1][:15], 16))) if "id" in d else None),
 )
 area.answer(
     "logprobs-absent",
@@ -348,7 +348,9 @@ area.answer(
     "tool-calls-null",
     "messages have tool_calls null",
     "facts A.3: the later page's own example",
-    lambda a: plain(a, lambda d: [c["message"].update(tool_calls=None) for c in d["choices"] if "message" in c]),
+    lambda a: plain(
+        a, lambda d: [c["message"].update(tool_calls=None) for c in d.get("choices", ()) if "message" in c]
+    ),
 )
 slow.app("paced", "tokens come every 20 ms", "page: sent as they become available", lambda app: app)
 limited.answer(

@@ -181,6 +181,11 @@ def test_more_candidates_than_served_are_refused(client: httpx.Client) -> None:
     assert response.json()["error"]["param"] == "n"
 
 
+def test_null_stands_for_the_default_of_n_and_best_of(client: httpx.Client) -> None:
+    assert len(ask(client, "completions", n=None, best_of=1)["choices"]) == 1
+    assert len(ask(client, "completions", n=2, best_of=None)["choices"]) == 2
+
+
 def test_best_of_returns_n_of_its_candidates(client: httpx.Client) -> None:
     candidates = {text_of(choice) for choice in ask(client, "completions", n=5)["choices"]}
     best = ask(client, "completions", n=2, best_of=5)
