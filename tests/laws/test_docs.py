@@ -22,7 +22,10 @@ from schemas.contracts import get
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 KEY = "the-key-of-your-endpoint"
-PAGES = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")
+PAGES = (
+    "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md",
+    "benchmarks/detection/README.md", "benchmarks/field/README.md",
+)  # fmt: skip
 
 
 def commands(kind: str) -> list[str]:
