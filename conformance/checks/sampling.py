@@ -27,6 +27,8 @@ FALSE_ALARM = 1e-6
 # A greedy choice may tip the other way only where two tokens are about as likely; half precision is no finer than this.
 TIE = 0.05
 PENALTY = 2.0
+# What is left of a log probability at a temperature below 1, at least: 0.97 for 0.9 at a temperature of 0.6.
+_OWN_DEFAULT = 0.2
 
 _changing = itertools.count()
 
@@ -151,6 +153,30 @@ def temperature_broadens(api: Api) -> None:
 def is_always_greedy(ask: Ask) -> Ask:
     """Ignores the temperature and is greedy."""
     return ask.with_body(temperature=0) if "temperature" in ask.body else ask
+
+
+@check("sampling.default", cites=[".request.temperature.broadens"], needs=[".answers"])
+def without_a_temperature_it_samples(api: Api) -> None:
+    """Without `temperature` an answer is sampled, not greedy: the default is 1."""
+    log_chance, evidence = 0.0, []
+    for prompt in VARIED:
+        exchange, tokens = greedy_tokens(api, prompt, 8)
+        usual = api.answer(**api.prompt(prompt), max_tokens=8, n=4)
+        if any(text != api.text(exchange) for text in api.texts(usual)):
+            return
+        # A default of the model's own, such as 0.6, makes greedy tokens likelier than they are at 1.
+        log_chance += 4 * _OWN_DEFAULT * sum(token.logprob for token in tokens)
+        evidence += [exchange, usual]
+    chance = math.exp(min(0.0, log_chance))
+    if chance > FALSE_ALARM:
+        raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
+    raise Violation(f"12 texts without a temperature equal the greedy ones; by chance that is {chance:.0e}", *evidence)
+
+
+@without_a_temperature_it_samples.deaf_mutant
+def is_greedy_by_default(ask: Ask) -> Ask:
+    """Takes the likeliest token where no temperature is given."""
+    return ask if "temperature" in ask.body or not ask.body else ask.with_body(temperature=0)
 
 
 @check("sampling.top_p", cites=[".request.top_p.nucleus"], needs=[".answers"])
