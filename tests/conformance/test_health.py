@@ -98,4 +98,4 @@ def test_an_odd_body_is_bounded(odd: Any) -> None:
     bodies = odd.make(api)
     assert bodies
     for body in bodies:
-        assert not isinstance(body, bytes) or len(body) <= 110_000
+        assert not isinstance(body, bytes) or len(body) <= 1_100_000
