@@ -68,9 +68,14 @@ def test_one_stream_in_pieces_is_enough(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_text_that_always_comes_at_once_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     late = stream(500, 500, 501)
-    with pytest.raises(Violation, match=r"3 streams came within 1\.0 ms, after 501 ms") as caught:
-        judged(monkeypatch, late, late, late)
-    assert len(caught.value.exchanges) == 3
+    with pytest.raises(Violation, match=r"5 streams came within 1\.0 ms, after 501 ms") as caught:
+        judged(monkeypatch, *[late] * 5)
+    assert len(caught.value.exchanges) == 5
+
+
+def test_a_long_stream_in_pieces_clears_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = stream(500, 500, 501)
+    judged(monkeypatch, late, late, late, late, stream(200, 600, 900))
 
 
 def test_a_fast_stream_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
