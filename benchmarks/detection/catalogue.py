@@ -35,24 +35,7 @@ _MODULES: Any = (
     isolation,
     service,
 )
-FAULTS: tuple[Deviation, ...] = tuple(
-    fault
-    for module in (
-        requests,
-        fields,
-        usage,
-        generation,
-        stopping,
-        logprobs,
-        streaming,
-        pacing,
-        errors,
-        access,
-        isolation,
-        service,
-    )
-    for fault in module.FAULTS
-)
+FAULTS: tuple[Deviation, ...] = tuple(fault for module in _MODULES for fault in module.FAULTS)
 LEGAL: tuple[Deviation, ...] = tuple(legal.VARIATIONS)
 
 

@@ -131,22 +131,27 @@ def samples_hot_at_zero(ask: Ask) -> Ask:
     return sampled(ask, 2) if ask.body.get("temperature") == 0 else ask
 
 
-@check("sampling.temperature", cites=[".request.temperature.broadens"], needs=[".answers"])
-def temperature_broadens(api: Api) -> None:
-    """A higher temperature gives texts other than the greedy one."""
+def expect_sampled(api: Api, what: str, share: float = 1.0, **params: Any) -> None:
+    """`Violation` when all texts equal the greedy ones; `share` is what is left of a log probability, at least."""
     log_chance, evidence = 0.0, []
     for prompt in VARIED:
         exchange, tokens = greedy_tokens(api, prompt, 8)
-        hot = api.answer(**api.prompt(prompt), temperature=2, max_tokens=8, n=4)
-        if any(text != api.text(exchange) for text in api.texts(hot)):
+        asked = api.answer(**api.prompt(prompt), max_tokens=8, n=4, **params)
+        if any(text != api.text(exchange) for text in api.texts(asked)):
             return
-        # At temperature 2 the greedy tokens are less likely than at 1, so this is the most the chance can be.
-        log_chance += 4 * sum(token.logprob for token in tokens)
-        evidence += [exchange, hot]
+        log_chance += 4 * share * sum(token.logprob for token in tokens)
+        evidence += [exchange, asked]
     chance = math.exp(min(0.0, log_chance))
     if chance > FALSE_ALARM:
         raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
-    raise Violation(f"12 texts at temperature 2 equal the greedy ones; by chance that is {chance:.0e}", *evidence)
+    raise Violation(f"12 texts {what} equal the greedy ones; by chance that is {chance:.0e}", *evidence)
+
+
+@check("sampling.temperature", cites=[".request.temperature.broadens"], needs=[".answers"])
+def temperature_broadens(api: Api) -> None:
+    """A higher temperature gives texts other than the greedy one."""
+    # At temperature 2 the greedy tokens are less likely than at 1, so the chance at 1 is the most it can be.
+    expect_sampled(api, "at temperature 2", temperature=2)
 
 
 @temperature_broadens.deaf_mutant
@@ -158,19 +163,8 @@ def is_always_greedy(ask: Ask) -> Ask:
 @check("sampling.default", cites=[".request.temperature.broadens"], needs=[".answers"])
 def without_a_temperature_it_samples(api: Api) -> None:
     """Without `temperature` an answer is sampled, not greedy: the default is 1."""
-    log_chance, evidence = 0.0, []
-    for prompt in VARIED:
-        exchange, tokens = greedy_tokens(api, prompt, 8)
-        usual = api.answer(**api.prompt(prompt), max_tokens=8, n=4)
-        if any(text != api.text(exchange) for text in api.texts(usual)):
-            return
-        # A default of the model's own, such as 0.6, makes greedy tokens likelier than they are at 1.
-        log_chance += 4 * _OWN_DEFAULT * sum(token.logprob for token in tokens)
-        evidence += [exchange, usual]
-    chance = math.exp(min(0.0, log_chance))
-    if chance > FALSE_ALARM:
-        raise Inconclusive(f"the model is so sure of itself that equal texts have a chance of {chance:.1e}")
-    raise Violation(f"12 texts without a temperature equal the greedy ones; by chance that is {chance:.0e}", *evidence)
+    # A default of the model's own, such as 0.6, makes greedy tokens likelier than they are at 1.
+    expect_sampled(api, "without a temperature", _OWN_DEFAULT)
 
 
 @without_a_temperature_it_samples.deaf_mutant

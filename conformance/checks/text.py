@@ -61,13 +61,13 @@ def every_script_reaches_the_model(api: Api) -> None:
 @every_script_reaches_the_model.deaf_mutant
 def strips_to_ascii(ask: Ask) -> Ask:
     """Drops every character that is not ASCII."""
-    return _reworded(ask, lambda text: text.encode("ascii", "ignore").decode().rstrip())
+    return reworded(ask, lambda text: text.encode("ascii", "ignore").decode().rstrip())
 
 
 @every_script_reaches_the_model.deaf_mutant
 def stops_at_the_first_line(ask: Ask) -> Ask:
     """Reads a prompt up to the first white space that is no space."""
-    return _reworded(ask, lambda text: text.split("\t")[0].removesuffix(" a"))
+    return reworded(ask, lambda text: text.split("\t")[0].removesuffix(" a"))
 
 
 @every_script_reaches_the_model.mutant
@@ -139,7 +139,7 @@ def nul_ends_no_prompt(api: Api) -> None:
 @nul_ends_no_prompt.deaf_mutant
 def ends_at_nul(ask: Ask) -> Ask:
     """Takes a prompt for a string of C, which ends at the first U+0000."""
-    return _reworded(ask, lambda text: text.split("\x00")[0])
+    return reworded(ask, lambda text: text.split("\x00")[0])
 
 
 @nul_ends_no_prompt.mutant
@@ -167,7 +167,7 @@ def long_lines_are_read_whole(api: Api) -> None:
 @long_lines_are_read_whole.deaf_mutant
 def cuts_long_lines(ask: Ask) -> Ask:
     """Cuts a prompt after 1,024 bytes without a word."""
-    return _reworded(ask, lambda text: text[:1024])
+    return reworded(ask, lambda text: text[:1024])
 
 
 @long_lines_are_read_whole.mutant
@@ -239,7 +239,7 @@ def _heard(ask: Ask, text: str) -> Ask:
         return ask
 
 
-def _reworded(ask: Ask, change: Any) -> Ask:
+def reworded(ask: Ask, change: Any) -> Ask:
     """The request with its prompt, or each message's content, put through `change`."""
     prompt, messages = ask.body.get("prompt"), ask.body.get("messages")
     if isinstance(prompt, str):

@@ -7,12 +7,12 @@ likely the next tokens are; where a model finds both exactly alike, it was given
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, Violation, check
 from conformance.checks.history import moved
 from conformance.checks.logprobs import wanted
+from conformance.checks.text import reworded
 from conformance.layouts import TokenLogprob, tokens_of
 from conformance.wire.answer import Ask
 from conformance.wire.exchange import Exchange
@@ -122,44 +122,31 @@ def a_prompt_arrives_as_it_was_written(api: Api) -> None:
         raise Violation(message, *evidence)
 
 
-def _heard(ask: Ask, damage: Damage) -> Ask:
-    body = ask.body
-    if isinstance(body.get("prompt"), str):
-        return ask.with_body(prompt=damage(body["prompt"]))
-    messages: Any = body.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(one, dict) for one in messages):
-        return ask
-    whole = [
-        {**one, "content": damage(one["content"])} if isinstance(one.get("content"), str) else one for one in messages
-    ]
-    return ask.with_body(messages=whole)
-
-
 @a_prompt_arrives_as_it_was_written.deaf_mutant
 def asks_what_it_cannot_read(ask: Ask) -> Ask:
     """Puts a question mark in the place of what is not ASCII."""
-    return _heard(ask, question_marks)
+    return reworded(ask, question_marks)
 
 
 @a_prompt_arrives_as_it_was_written.deaf_mutant
 def loses_emoji(ask: Ask) -> Ask:
     """Drops characters beyond 16 bits."""
-    return _heard(ask, plane)
+    return reworded(ask, plane)
 
 
 @a_prompt_arrives_as_it_was_written.deaf_mutant
 def reads_the_first_line(ask: Ask) -> Ask:
     """Takes a line end for the end of the prompt."""
-    return _heard(ask, first_line)
+    return reworded(ask, first_line)
 
 
 @a_prompt_arrives_as_it_was_written.deaf_mutant
 def keeps_escapes(ask: Ask) -> Ask:
     """Leaves the escapes of JSON in the text."""
-    return _heard(ask, escaped)
+    return reworded(ask, escaped)
 
 
 @a_prompt_arrives_as_it_was_written.deaf_mutant
 def tidies_spaces(ask: Ask) -> Ask:
     """Makes one space of several."""
-    return _heard(ask, single_spaced)
+    return reworded(ask, single_spaced)
