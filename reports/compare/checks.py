@@ -70,9 +70,7 @@ def verdicts_of(baseline: Run, candidate: Run, gate: Gate, today: date) -> Verdi
     )
 
 
-def _same(
-    before: Outcome, after: Outcome, theirs: Mapping[str, Requirement], ours: Mapping[str, Requirement]
-) -> bool:
+def _same(before: Outcome, after: Outcome, theirs: Mapping[str, Requirement], ours: Mapping[str, Requirement]) -> bool:
     """Whether a check of two contracts holds an endpoint to the same words."""
     return before.title == after.title and _words(before, theirs) == _words(after, ours)
 
@@ -109,19 +107,16 @@ def _grade(before: Outcome, after: Outcome, verdicts: Verdicts) -> Grade | None:
         return "information" if was == "fail" and _fault(before) != _fault(after) else None
     requirement, level = filed_under(after, verdicts.requirements)
     grade = grade_of(level, verdicts.gate)
-    if now == "fail":
-        if was == "pass":
-            return grade
-        # Without a verdict on the baseline nobody knows whether this got worse; without the option it did not.
-        worse: Grade = "open" if was in _OPEN else "warning"
-        return worse if grade == "breaking" else "information"
     if now == "pass":
         return "better" if was in {"fail", "unsupported"} else "information"
-    if was == "pass" and now == "unsupported":
+    if was == "pass" and now in {"fail", "unsupported"}:
         return grade
-    if was == "pass" and now in _OPEN and grade == "breaking" and verdicts.states.get(requirement) != "passed":
-        return "open"
-    return "information"
+    if grade != "breaking" or {was, now} <= {"skip", "unsupported", *_OPEN}:
+        return "information"
+    if now == "fail":
+        # Without a verdict on the baseline nobody knows whether this got worse; without the option it did not.
+        return "open" if was in _OPEN else "warning"
+    return "open" if was == "pass" and now in _OPEN and verdicts.states.get(requirement) != "passed" else "information"
 
 
 def _fault(outcome: Outcome) -> str:
@@ -135,8 +130,8 @@ def told(outcome: Outcome) -> str:
     return f"{_WORDS[outcome.status]}{f': {outcome.message}' if outcome.message else ''}{times}{unsteady}"
 
 
-def _last(outcome: Outcome) -> str:
-    return outcome.exchanges[-1] if outcome.exchanges else ""
+def _last(one: Outcome | Capability) -> str:
+    return one.exchanges[-1] if one.exchanges else ""
 
 
 def option_differences(verdicts: Verdicts) -> list[Difference]:
@@ -177,7 +172,7 @@ def _option(before: Capability, after: Capability, verdicts: Verdicts, gone: set
         requirement_id=after.requirement,
         level=level,
         note="unsupported, accepted by the gate" if accepted else "",
-        exchanges=tuple(one.exchanges[-1] if one.exchanges else "" for one in (before, after)),  # type: ignore[arg-type]
+        exchanges=(_last(before), _last(after)),
         carries=carries,
     )
 

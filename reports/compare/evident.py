@@ -27,6 +27,13 @@ def shares_differ(first: tuple[int, int], second: tuple[int, int]) -> bool:
     return low > other_high or other_low > high
 
 
+def counts_differ(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether something seen so often, as hits and total, is gone from one side or clearly rarer on it."""
+    if first[0] and second[0]:
+        return shares_differ(first, second)
+    return gone(*first, second[1]) or gone(*second, first[1])
+
+
 def counted_bounds(found: Distribution, percent: float, independent: int) -> tuple[float | None, float | None]:
     """The bounds of a percentile, each with 95 % confidence, by so many independent samples; None for no bound."""
     lower, upper = percentile_ranks(independent, percent)

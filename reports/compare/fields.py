@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.wire.exchange import Exchange
-from reports.compare.evident import gone, shares_differ
-from reports.compare.traffic import documents, place
+from reports.compare.evident import counts_differ
+from reports.compare.traffic import documents, place, route_of
 from reports.visible import one_line
 
 # A dictionary by these names has data for keys, whatever its contract calls it.
@@ -106,9 +106,11 @@ class FieldDifference:
 
 
 def shapes(exchanges: Iterable[Exchange]) -> dict[str, Shape]:
-    """What the answers look like, by route and kind."""
+    """What the answers of the routes look like, by route and kind."""
     found: dict[str, Shape] = {}
     for exchange in exchanges:
+        if not route_of(exchange):
+            continue
         for document in documents(exchange):
             found.setdefault(place(exchange), Shape()).take(document)
     return found
@@ -157,15 +159,9 @@ def _below(path: Path, left: Shape, right: Shape, schema: Mapping[str, Any]) -> 
 
 
 def _presence(path: Path, hits: tuple[int, int], totals: tuple[int, int], row: Row) -> Iterator[FieldDifference]:
-    # Both ways, so that the sides can change places.
-    if gone(hits[0], totals[0], totals[1]) and not hits[1]:
-        lacks = "candidate"
-    elif gone(hits[1], totals[1], totals[0]) and not hits[0]:
-        lacks = "baseline"
-    elif all(hits) and shares_differ((hits[0], totals[0]), (hits[1], totals[1])):
-        lacks = "candidate" if hits[1] * totals[0] < hits[0] * totals[1] else "baseline"
-    else:
+    if not counts_differ((hits[0], totals[0]), (hits[1], totals[1])):
         return
+    lacks = "candidate" if hits[1] * totals[0] < hits[0] * totals[1] else "baseline"
     yield FieldDifference(
         path=shown_path(path), kind="presence", places=(), row=row, hits=hits, totals=totals,
         less=lacks if row.required else "",
@@ -181,7 +177,7 @@ def _types(path: Path, left: Shape, right: Shape, schema: Mapping[str, Any]) -> 
     row = _row_of_types(schema)
     for name in sorted(sides[0].keys() | sides[1].keys()):
         hits, totals = (sides[0][name], sides[1][name]), (left.seen, right.seen)
-        if all(hits) or not (gone(hits[0], totals[0], totals[1]) or gone(hits[1], totals[1], totals[0])):
+        if all(hits) or not counts_differ((hits[0], totals[0]), (hits[1], totals[1])):
             continue
         wrong = bool(row.types) and name not in row.types
         less = ("baseline" if hits[0] else "candidate") if wrong else ""
@@ -200,7 +196,9 @@ def _row_of_types(schema: Mapping[str, Any]) -> Row:
     named = schema.get("type", [])
     types = {named} if isinstance(named, str) else set(named)
     types |= {"integer"} if "number" in types else set()
-    return Row(documented=bool(schema), types=frozenset(types), type_row=schema.get("x-requirements", {}).get("type", ""))
+    return Row(
+        documented=bool(schema), types=frozenset(types), type_row=schema.get("x-requirements", {}).get("type", "")
+    )
 
 
 def _properties(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,9 @@ class Traffic:
         """
         if not self.same:
             return [one for one in self.baseline if whole(one)], [one for one in self.candidate if whole(one)]
-        pairs = [one for one in self.pairs if all(map(whole, one.sides)) and place(one.baseline) == place(one.candidate)]
+        pairs = [
+            one for one in self.pairs if all(map(whole, one.sides)) and place(one.baseline) == place(one.candidate)
+        ]
         return [one.baseline for one in pairs], [one.candidate for one in pairs]
 
 
@@ -140,9 +142,9 @@ def _paired(left: _Keyed, right: _Keyed, *, scoped: bool) -> tuple[list[Pair], _
         several.reverse()
     pairs, alone = [], []
     for one, digest in _in_order(left):
-        several = waiting.get((one.scope if scoped else "", digest))
-        if several:
-            pairs.append(Pair(one, several.pop()[0]))
+        others = waiting.get((one.scope if scoped else "", digest))
+        if others:
+            pairs.append(Pair(one, others.pop()[0]))
         else:
             alone.append((one, digest))
     return pairs, alone, [item for several in waiting.values() for item in reversed(several)]
