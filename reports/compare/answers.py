@@ -71,7 +71,8 @@ def _ending(how: tuple[str, str], group: _Group, grades: Mapping[str, Grade]) ->
     better = _class(before) in {"5xx", "no whole answer"} and _class(after) in {"2xx", "4xx"}
     alone = len(judged) < len(group.checks)
     grade: Grade = "warning" if worse and alone else "better" if better and alone else "information"
-    by = f"judged by {listed(judged, 3)}" if judged else "no check takes either for a fault"
+    by = f"judged by {listed(judged, 3)}" if judged else "no check's verdict differs for it"
+    by += "; no verdict of the other checks differs for it" if judged and alone else ""
     return Difference(
         area="errors",
         grade=grade,

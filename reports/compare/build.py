@@ -89,6 +89,7 @@ def compare(baseline: Run, candidate: Run, gate: Gate, today: date, *, slower: f
         differences=tuple(differences),
         tables=tuple(table for table in tables if table.rows),
         gate=gate,
+        same={pair.candidate.id: pair.baseline.id for pair in traffic.pairs},
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from conformance.wire.exchange import Exchange
@@ -17,6 +18,7 @@ from reports.compare.traffic import Pair, Traffic, documents, kind_of, parsed, r
 from reports.visible import one_line
 
 _UNKNOWN = "n/a"
+_PARTS = ("prompt_tokens", "completion_tokens")
 
 
 def models_of(exchanges: Iterable[Exchange]) -> tuple[str, ...]:
@@ -63,10 +65,9 @@ class Meaning:
         """Prompt tokens and reasons to finish that differ under one model's name."""
         if not self.same_model:
             return
-        uneven, prompts = self._prompts()
+        uneven, prompts = self._prompts
         if uneven:
-            first = uneven[0]
-            before, after = (_usage(one, "prompt_tokens") for one in first.sides)
+            first, (before, after) = uneven[0]
             yield Difference(
                 area="meaning",
                 grade="warning",
@@ -101,14 +102,15 @@ class Meaning:
     def _sums(self) -> tuple[str, str, str]:
         cells = []
         for side in self._alike:
-            usages = [one for exchange in side if (one := _counts(exchange)) is not None]
-            cells.append(_of(sum(prompt + rest == total for prompt, rest, total in usages), len(usages)))
+            usages = [one for one in map(_usages, side) if one.keys() >= {*_PARTS, "total_tokens"}]
+            sound = sum(sum(one[part] for part in _PARTS) == one["total_tokens"] for one in usages)
+            cells.append(_of(sound, len(usages)))
         return "usage adds up", cells[0], cells[1]
 
     def _pairs(self) -> list[tuple[str, str, str]]:
         if not self.same_model:
             return [(name, _UNKNOWN, _UNKNOWN) for name in ("prompt tokens alike", "greedy answers alike")]
-        uneven, prompts = self._prompts()
+        uneven, prompts = self._prompts
         texts = [
             (_text(pair.baseline), _text(pair.candidate))
             for pair in self._paired
@@ -122,14 +124,12 @@ class Meaning:
             ("greedy answers alike", "", _of(equal, len(known))),
         ]
 
-    def _prompts(self) -> tuple[list[Pair], int]:
-        known = [
-            pair
-            for pair in self._paired
-            if all(_usage(one, "prompt_tokens") is not None for one in pair.sides) and route_of(pair.baseline)
-        ]
-        uneven = [pair for pair in known if len({_usage(one, "prompt_tokens") for one in pair.sides}) > 1]
-        return uneven, len(known)
+    @cached_property
+    def _prompts(self) -> tuple[list[tuple[Pair, tuple[int, int]]], int]:
+        """The pairs that count other prompt tokens, with both counts, and how many pairs count any."""
+        routes = [pair for pair in self._paired if route_of(pair.baseline)]
+        known = [(pair, both) for pair in routes if (both := _prompt(pair)) is not None]
+        return [(pair, both) for pair, both in known if both[0] != both[1]], len(known)
 
 
 def _choices(exchange: Exchange) -> Iterator[dict[str, Any]]:
@@ -148,20 +148,20 @@ def _reasons(exchanges: Iterable[Exchange]) -> Counter[str]:
     return found
 
 
-def _usage(exchange: Exchange, name: str) -> int | None:
-    """That count of the answer's usage, of a stream the last one; None without a whole number."""
-    found = None
+def _usages(exchange: Exchange) -> dict[str, int]:
+    """The whole numbers of the answer's usage, of a stream the last ones."""
+    found: dict[str, int] = {}
     for document in documents(exchange):
         usage = document.get("usage")
-        value = usage.get(name) if isinstance(usage, dict) else None
-        if isinstance(value, int) and not isinstance(value, bool):
-            found = value
+        if isinstance(usage, dict):
+            found |= {key: one for key, one in usage.items() if isinstance(one, int) and not isinstance(one, bool)}
     return found
 
 
-def _counts(exchange: Exchange) -> tuple[int, int, int] | None:
-    prompt, rest, total = (_usage(exchange, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
-    return None if prompt is None or rest is None or total is None else (prompt, rest, total)
+def _prompt(pair: Pair) -> tuple[int, int] | None:
+    """The prompt tokens that both sides count; None where one does not."""
+    before, after = (_usages(one).get("prompt_tokens") for one in pair.sides)
+    return None if before is None or after is None else (before, after)
 
 
 def _greedy(exchange: Exchange) -> bool:

@@ -7,7 +7,7 @@ support is no difference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from reports.gate import Gate
@@ -60,7 +60,10 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A candidate beside its baseline. `reasons` are one line each, the decisive ones first; `notes` what limits it."""
+    """A candidate beside its baseline. `reasons` are one line each, the decisive ones first; `notes` what limits it.
+
+    `same` has, for ids of the candidate's exchanges, the baseline's to the same request.
+    """
 
     status: Status
     baseline: Run
@@ -70,6 +73,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     tables: tuple[Table, ...]
     gate: Gate
+    same: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
