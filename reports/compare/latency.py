@@ -21,17 +21,7 @@ SLOWER = 1.20
 # What two runs of one server on one machine may be apart, whatever the interval says: nobody notices less.
 _LEAST_MS, _LEAST_GAP_MS = 5.0, 1.0
 _SMALLEST_MS = 0.01
-HEAD = (
-    "measure",
-    "baseline p50",
-    "candidate p50",
-    "baseline p95",
-    "candidate p95",
-    "samples",
-    "ratio",
-    "90 % interval",
-    "",
-)
+HEAD = ("measure", "baseline p50", "p95", "candidate p50", "p95", "n", "ratio", "90 % interval", "")
 _MEASURES: Mapping[str, str] = {
     "ttft": "TTFT",
     "itl": "ITL",
@@ -40,7 +30,8 @@ _MEASURES: Mapping[str, str] = {
 }
 _DEFINITIONS = (
     "TTFT: from sending the request to the first chunk with text. ITL: the mean gap between chunks with text, one for "
-    "each stream. The ratio is candidate to baseline: of runs that asked the same the median over equal requests."
+    "each stream. n: answers measured. The ratio is candidate to baseline: of runs that asked the same the median over "
+    "equal requests."
 )
 _APART = " The runs were not made at the same time, so what the network and the machines did meanwhile is in it too."
 
@@ -71,7 +62,7 @@ class Times:
         return (large(after[0]) / large(before[1]), large(after[1]) / large(before[0])) if before and after else None
 
     def word(self, slower: float) -> str:
-        """`slower`, `faster`, `alike`, or that there are too few samples to tell."""
+        """`slower`, `faster`, `alike`, or that there are `too few` samples to tell."""
         apart = abs(percentile(self.candidate, 50) - percentile(self.baseline, 50))
         return word_of(self.ratio, self.interval, apart, slower, gap=self.measure == "itl")
 
@@ -79,7 +70,7 @@ class Times:
 def word_of(ratio: float, interval: tuple[float, float] | None, apart: float, slower: float, *, gap: bool) -> str:
     """What a ratio, its interval and the distance of two times (ms) make of a measure; `gap` for one between tokens."""
     if interval is None:
-        return "too few to tell"
+        return "too few"
     if apart < (_LEAST_GAP_MS if gap else _LEAST_MS):
         return "alike"
     if interval[0] > 1 and ratio > slower:
@@ -137,8 +128,7 @@ def latency_table(times: Iterable[Times], slower: float, *, together: bool) -> T
     rows = tuple(
         (
             f"{one.route}: {_MEASURES[one.measure]}",
-            *(milliseconds(percentile(side, 50)) for side in (one.baseline, one.candidate)),
-            *(milliseconds(percentile(side, 95)) for side in (one.baseline, one.candidate)),
+            *(milliseconds(percentile(side, of)) for side in (one.baseline, one.candidate) for of in (50, 95)),
             _samples(len(one.baseline), len(one.candidate)),
             f"{one.ratio:.2f}",
             told_interval(one.interval),
