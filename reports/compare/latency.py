@@ -21,17 +21,17 @@ SLOWER = 1.20
 # What two runs of one server on one machine may be apart, whatever the interval says: nobody notices less.
 _LEAST_MS, _LEAST_GAP_MS = 5.0, 1.0
 _SMALLEST_MS = 0.01
-HEAD = ("measure", "baseline p50", "p95", "candidate p50", "p95", "n", "ratio", "90 % interval", "")
+HEAD = ("measure", "base p50", "p95", "cand p50", "p95", "n", "ratio", "90 % interval", "")
 _MEASURES: Mapping[str, str] = {
     "ttft": "TTFT",
     "itl": "ITL",
-    "answer": "whole stream",
-    "document": "whole answer",
+    "answer": "stream",
+    "document": "answer",
 }
 _DEFINITIONS = (
     "TTFT: from sending the request to the first chunk with text. ITL: the mean gap between chunks with text, one for "
-    "each stream. n: answers measured. The ratio is candidate to baseline: of runs that asked the same the median over "
-    "equal requests."
+    "each stream. Stream, answer: until its end. n: answers measured. The ratio is candidate to baseline: of runs that "
+    "asked the same the median over equal requests."
 )
 _APART = " The runs were not made at the same time, so what the network and the machines did meanwhile is in it too."
 

@@ -38,7 +38,9 @@ def _head(console: Console, comparison: Comparison) -> None:
     console.print(Text(headline, style=_STYLES[comparison.status]))
     for name, run in (("candidate", comparison.candidate), ("baseline", comparison.baseline)):
         console.print(
-            Text.assemble((f"  {name:<10}", "dim"), f"{one_line(run.target)}, {one_line(run.contract)}, {one_line(run.started)}")
+            Text.assemble(
+                (f"  {name:<10}", "dim"), f"{one_line(run.target)}, {one_line(run.contract)}, {one_line(run.started)}"
+            )
         )
     for reason in comparison.reasons:
         printing.item(console, reason)

@@ -86,8 +86,30 @@ def options_for(baseline: Baseline, options: Options, config: Path | None, ca_fi
 
     A key comes from what was named for the baseline and from nowhere else: the candidate's is never sent there.
     """
+    try:
+        found = resolve(
+            _asked(baseline, options, config, ca_file),
+            environ=os.environ,
+            folder=Path.cwd(),
+            warn=lambda line: note(f"baseline: {line}"),
+        )
+    except UserError as error:
+        raise UserError(f"baseline: {str(error).replace('--key-', '--baseline-key-')}") from None
+    return replace(
+        options,
+        target=found.target,
+        key=found.key,
+        model=found.model,
+        rpm=found.rpm,
+        tpm=found.tpm,
+        timeout=max(options.timeout, found.timeout),
+        recognised=None,
+    )
+
+
+def _asked(baseline: Baseline, options: Options, config: Path | None, ca_file: Path | None) -> Asked:
     named = find_target(baseline.target, config=config, folder=Path.cwd())
-    asked = Asked(
+    return Asked(
         target=baseline.target,
         config=config,
         contract=options.contract.name,
@@ -100,20 +122,6 @@ def options_for(baseline: Baseline, options: Options, config: Path | None, ca_fi
         # For no limit of its own, the candidate's pace.
         rpm=options.rpm or 0 if named.rpm is None else None,
         tpm=options.tpm or 0 if named.tpm is None else None,
-    )
-    try:
-        found = resolve(asked, environ=os.environ, folder=Path.cwd(), warn=lambda line: note(f"baseline: {line}"))
-    except UserError as error:
-        raise UserError(f"baseline: {str(error).replace('--key-', '--baseline-key-')}") from None
-    return replace(
-        options,
-        target=found.target,
-        key=found.key,
-        model=found.model,
-        rpm=found.rpm,
-        tpm=found.tpm,
-        timeout=max(options.timeout, found.timeout),
-        recognised=None,
     )
 
 
