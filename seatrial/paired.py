@@ -23,6 +23,8 @@ from seatrial.signals import interruptible
 # How many checks one side may be ahead of the other: both meet the same minutes of network and machine.
 LEAD = 8
 _WAIT = 0.2
+# The candidate's variable is none of the baseline's.
+_HINT = "set SEATRIAL_API_KEY, or "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,8 @@ class _Pair:
         try:
             theirs.preflight()
         except CannotJudge as error:
-            raise NoJudgement(f"the baseline cannot be asked, so no check was begun: {error}") from None
+            why = f"{error.message}; {error.hint.replace(_HINT, '').replace('--key-', '--baseline-key-')}"
+            raise NoJudgement(f"the baseline cannot be asked, so no check was begun: {why}") from None
         ours = self._sessions["candidate"] = self._session(self._candidate, 0)
         ours.preflight()
         options = self._candidate.options

@@ -120,8 +120,8 @@ class Meaning:
         equal = sum(before == after for before, after in known)
         # One figure for both: there is no baseline and no candidate in being alike.
         return [
-            ("prompt tokens alike", "", _of(prompts - len(uneven), prompts)),
-            ("greedy answers alike", "", _of(equal, len(known))),
+            ("prompt tokens alike", "-", _of(prompts - len(uneven), prompts)),
+            ("greedy answers alike", "-", _of(equal, len(known))),
         ]
 
     @cached_property
