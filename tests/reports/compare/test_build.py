@@ -66,7 +66,7 @@ def a_run(folder: Path, name: str, ends: list[str], replies: list[tuple[int, Any
     return run_of(made, folder, name)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statuses, statuses, answers, answers)
 def test_the_sides_can_change_places(
     tmp_path: Path, ends: list[str], others: list[str], replies: list[Any], more: list[Any]
