@@ -10,6 +10,7 @@ from typing import Any
 
 from conformance.wire.exchange import Exchange
 from reports.compare.build import compare
+from reports.compare.latency import SLOWER
 from reports.compare.model import Comparison, Difference
 from reports.gate import Gate
 from reports.model import Run
@@ -25,10 +26,10 @@ def run_of(story: Story, folder: Path, name: str, **head: Any) -> Run:
     return replace(Run.read(story.write(path)), id=name, **head)
 
 
-def compared(folder: Path, baseline: Story, candidate: Story, gate: Gate | None = None, **rest: Any) -> Comparison:
-    """The candidate's story against the baseline's."""
-    sides = run_of(baseline, folder, "baseline"), run_of(candidate, folder, "candidate")
-    return compare(*sides, gate or Gate(), TODAY, **rest)
+def compared(folder: Path, *stories: Story, gate: Gate | None = None, slower: float = SLOWER) -> Comparison:
+    """The second story, the candidate, against the first one."""
+    baseline, candidate = (run_of(one, folder, name) for one, name in zip(stories, ("a", "b"), strict=True))
+    return compare(baseline, candidate, gate or Gate(), TODAY, slower=slower)
 
 
 def of(comparison: Comparison, area: str) -> list[Difference]:

@@ -104,7 +104,7 @@ def test_what_parts_the_runs_is_said(tmp_path: Path) -> None:
         run_of(story(settings={"check_profile": name}), tmp_path, name, seed=seed, seatrial=version)
         for name, seed, version in (("quick", 1, "0.1.0"), ("standard", 2, "0.2.0"))
     ]
-    notes = "\n".join(compare(*sides, Gate(), TODAY).notes)
+    notes = "\n".join(compare(sides[0], sides[1], Gate(), TODAY).notes)
     for line in ("seeds differ: 1 and 2", "check profiles differ: quick", "versions of Seatrial differ: 0.1.0 and 0.2"):
         assert line in notes
 

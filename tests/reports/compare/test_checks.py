@@ -110,7 +110,7 @@ def test_an_option_is_one_difference_and_takes_its_checks_along(tmp_path: Path) 
     back = compared(tmp_path, option(supported=False), option(supported=True))
     assert only(back, "options").grade == "better"
     assert not of(back, "checks")
-    accepted = compared(tmp_path, option(supported=True), option(supported=False), Gate(accept_unsupported=("n",)))
+    accepted = compared(tmp_path, option(supported=True), option(supported=False), gate=Gate(accept_unsupported=("n",)))
     assert (only(accepted, "options").grade, accepted.exit_code) == ("waived", 0)
 
 

@@ -102,7 +102,7 @@ def test_a_whole_number_among_others_is_a_number(tmp_path: Path) -> None:
 
 def test_one_difference_in_several_places_is_one(tmp_path: Path) -> None:
     def made(extra: bool) -> Any:
-        more = {"trace": 1} if extra else {}
+        more: dict[str, Any] = {"trace": 1} if extra else {}
         chunk = "data: " + '{"choices": [], "trace": 1}\n\n' if extra else "data: " + '{"choices": []}\n\n'
         answers = [{"error": {"message": "no"}, **more}] * MANY + [document(**more)] * MANY + [chunk.encode()] * MANY
         return story(answered(answers, statuses=[400] * MANY + [200] * 2 * MANY))

@@ -27,7 +27,7 @@ def eventful(tmp_path: Path) -> Comparison:
     """A comparison with every grade and area, and what a hostile endpoint may write in each place."""
     body = {"messages": [{"role": "user", "content": HARSH}], "max_tokens": 4}
     before = story([*answered([document()] * 9), exchange(99, body, answer={"ok": HARSH})])
-    made = [document(**{HARSH: 1, "id": None, "usage": {"prompt_tokens": 8, HARSH: 2}})] * 9
+    made = [document(id=None, usage={"prompt_tokens": 8, HARSH: 2}) | {HARSH: 1}] * 9
     after = story([*answered(made, ms=[90.0 + n for n in range(9)]), exchange(99, body, status=500, answer={HARSH: 1})])
     changed(
         after,
@@ -42,7 +42,7 @@ def eventful(tmp_path: Path) -> Comparison:
         for name, side in (("a", before), ("b", after))
     ]
     sides[1] = replace(sides[1], outcomes=tuple(replace(one, title=one.title + HARSH) for one in sides[1].outcomes))
-    return compare(*sides, Gate(), TODAY)
+    return compare(sides[0], sides[1], Gate(), TODAY)
 
 
 def plain(name: str, text: str) -> str:

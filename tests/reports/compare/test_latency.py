@@ -88,10 +88,10 @@ def test_loads_of_one_plan_are_compared(tmp_path: Path) -> None:
 
 def test_an_objective_that_only_the_baseline_keeps_breaks(tmp_path: Path) -> None:
     gate = Gate(slo={"ttft_p95_ms": 800.0})
-    comparison = compared(tmp_path, loaded(), loaded(scale=3.0), gate)
+    comparison = compared(tmp_path, loaded(), loaded(scale=3.0), gate=gate)
     assert [one.subject for one in comparison.graded("breaking")] == ["load streaming: ttft_p95_ms"]
     assert comparison.exit_code == 1
-    assert compared(tmp_path, loaded(scale=3.0), loaded(), gate).exit_code == 0
+    assert compared(tmp_path, loaded(scale=3.0), loaded(), gate=gate).exit_code == 0
 
 
 def test_loads_of_two_plans_or_in_doubt_are_not_compared(tmp_path: Path) -> None:
