@@ -11,7 +11,7 @@ from reports.html import environment
 
 # Evidence beyond this many findings would make a page that no browser likes; the logs have it all.
 _WITH_EVIDENCE = 60
-_OPEN_AT_FIRST = 4
+_OPEN_AT_FIRST = 2
 _TONES = {
     "breaking": "failed",
     "open": "inconclusive",

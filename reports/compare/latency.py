@@ -13,7 +13,7 @@ from statistics import median
 from conformance.wire.exchange import Exchange
 from conformance.wire.timing import timing
 from reports.compare.evident import median_bounds, percentile
-from reports.compare.model import Difference, Table
+from reports.compare.model import Difference, Grade, Table
 from reports.compare.traffic import Traffic, kind_of, route_of
 from reports.view import milliseconds
 
@@ -21,6 +21,8 @@ SLOWER = 1.20
 # What two runs of one server on one machine may be apart, whatever the interval says: nobody notices less.
 _LEAST_MS, _LEAST_GAP_MS = 5.0, 1.0
 _SMALLEST_MS = 0.01
+# A stream with gaps below this came in one piece: that is no faster a token, and `stream.incremental` judges it.
+_AT_ONCE_MS = 0.1
 HEAD = ("measure", "base p50", "p95", "cand p50", "p95", "n", "ratio", "90 % interval", "")
 _MEASURES: Mapping[str, str] = {
     "ttft": "TTFT",
@@ -33,6 +35,12 @@ _DEFINITIONS = (
     "each stream. Stream, answer: until its end. n: answers measured. The ratio is candidate to baseline: of runs that "
     "asked the same the median over equal requests."
 )
+_TITLES: Mapping[str, str] = {
+    "slower": "The candidate is slower here.",
+    "faster": "The candidate is faster here.",
+    "at once": "Streams come all at once on one side, so there are no gaps to compare.",
+}
+_GRADES: Mapping[str, Grade] = {"slower": "warning", "faster": "better", "at once": "information"}
 _APART = " The runs were not made at the same time, so what the network and the machines did meanwhile is in it too."
 
 
@@ -62,8 +70,11 @@ class Times:
         return (large(after[0]) / large(before[1]), large(after[1]) / large(before[0])) if before and after else None
 
     def word(self, slower: float) -> str:
-        """`slower`, `faster`, `alike`, or that there are `too few` samples to tell."""
-        apart = abs(percentile(self.candidate, 50) - percentile(self.baseline, 50))
+        """`slower`, `faster`, `alike`, `at once` for gaps that one side has not, or `too few` samples to tell."""
+        medians = [percentile(side, 50) for side in (self.baseline, self.candidate)]
+        apart = abs(medians[1] - medians[0])
+        if self.measure == "itl" and min(medians) < _AT_ONCE_MS and apart >= _LEAST_GAP_MS:
+            return "at once"
         return word_of(self.ratio, self.interval, apart, slower, gap=self.measure == "itl")
 
 
@@ -141,10 +152,10 @@ def latency_table(times: Iterable[Times], slower: float, *, together: bool) -> T
 
 
 def latency_differences(times: Iterable[Times], slower: float) -> Iterator[Difference]:
-    """The measures that are slower or faster."""
+    """The measures that are slower or faster, or of which one side has none."""
     for one in times:
         word = one.word(slower)
-        if word in {"slower", "faster"}:
+        if word in _TITLES:
             yield _difference(
                 f"{one.route}: {_MEASURES[one.measure]}",
                 (percentile(one.baseline, 50), percentile(one.candidate, 50)),
@@ -157,9 +168,9 @@ def latency_differences(times: Iterable[Times], slower: float) -> Iterator[Diffe
 def _difference(subject: str, sides: tuple[float, float], note: str, word: str) -> Difference:
     return Difference(
         area="latency",
-        grade="warning" if word == "slower" else "better",
+        grade=_GRADES[word],
         subject=subject,
-        title=f"The candidate is {word} here.",
+        title=_TITLES[word],
         baseline=f"median {milliseconds(sides[0])}",
         candidate=f"median {milliseconds(sides[1])}",
         note=note,

@@ -121,3 +121,11 @@ def test_bounds_are_careful_with_few_samples() -> None:
     assert shares_differ((0, 20), (20, 20))
     assert not shares_differ((0, 2), (2, 2))
     assert percentile([3.0, 1.0, 2.0, 2.0], 50) == 2.0
+
+
+def test_a_stream_that_comes_in_one_piece_has_no_faster_tokens(tmp_path: Path) -> None:
+    sides = [story(streamed(12, ttft=50, gap=gap)) for gap in (10, 0)]
+    for before, after in (sides, sides[::-1]):
+        (found,) = [one for one in of(compared(tmp_path, before, after), "latency") if one.subject == "chat: ITL"]
+        assert found.grade == "information"
+        assert "all at once" in found.title
