@@ -165,7 +165,8 @@ def _doubts(verdicts: Verdicts, loads: bool, differences: list[Difference]) -> I
         if run.incomplete:
             yield f"the {name} is no complete run: {run.incomplete}"
     if not verdicts.both and not loads:
-        yield "the two runs have no check and no load in common, so there is nothing to compare"
+        unlike = "; judge both by one contract" if baseline.contract != candidate.contract else ""
+        yield f"the two runs have no check and no load in common, so there is nothing to compare{unlike}"
     elif verdicts.both and not any({"pass", "fail"} & {one.status for one in both} for both in verdicts):
         yield "no check that both runs have came to a result"
     opened = [one.subject for one in differences if one.grade == "open"]

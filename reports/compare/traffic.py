@@ -1,7 +1,7 @@
 """The requests that two runs have in common, each with both of its answers, and what kind of answer each is.
 
-Law: two exchanges are a pair only if the same bytes were asked, but for the name of the model; what one run asked more
-often than the other stays unpaired.
+Law: two exchanges are a pair only if the same was asked, but for the name of the model, and for the key where one side
+has none; what one run asked more often than the other stays unpaired.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.wire.exchange import Exchange
+from conformance.wire.redact import PLACEHOLDER
 from conformance.wire.timing import chunk_of
 from reports.model import Run
 
 # From this share of the smaller run on, the pairs speak for both runs.
 _ENOUGH = 0.5
+# Headers that say where a request goes or who sends it, and nothing of what is asked.
+_OURS = frozenset({"host", "user-agent", "connection", "accept-encoding", "content-length"})
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,9 @@ class Traffic:
 
 def traffic_of(baseline: Run, candidate: Run) -> Traffic:
     """Pair the requests of two runs: those of one check first, then any that are the same."""
-    without_model = baseline.settings.get("model") != candidate.settings.get("model")
+    unlike = {name for name in ("model", "key") if baseline.settings.get(name) != candidate.settings.get(name)}
     sides = [[one for one in run.exchanges.values() if not one.superseded] for run in (baseline, candidate)]
-    left, right = ([(one, _digest(one, without_model)) for one in side] for side in sides)
+    left, right = ([(one, _digest(one, unlike)) for one in side] for side in sides)
     pairs, left, right = _paired(left, right, scoped=True)
     more, _, _ = _paired(left, right, scoped=False)
     return Traffic(pairs=(*pairs, *more), baseline=tuple(sides[0]), candidate=tuple(sides[1]))
@@ -121,13 +124,18 @@ def parsed(body: bytes) -> Any:
         return None
 
 
-def _digest(exchange: Exchange, without_model: bool) -> str:
+def _digest(exchange: Exchange, unlike: set[str]) -> str:
     sent, body = exchange.sent, exchange.sent.body
-    if without_model:
+    if "model" in unlike:
         value = parsed(body)
         if isinstance(value, dict):
             body = json.dumps({key: value[key] for key in value if key != "model"}).encode()
-    return hashlib.sha256(f"{sent.method} {sent.path} {sent.leave_after}\n".encode() + body).hexdigest()
+    told = sorted((name.lower(), value) for name, value in sent.headers if name.lower() not in _OURS)
+    # An endpoint without a key is asked the same without it.
+    head = [pair for pair in told if "key" not in unlike or pair != ("authorization", f"Bearer {PLACEHOLDER}")]
+    return hashlib.sha256(
+        f"{sent.method} {sent.path} {sent.leave_after} {head}\n".encode("utf-8", "backslashreplace") + body
+    ).hexdigest()
 
 
 _Keyed = list[tuple[Exchange, str]]

@@ -62,16 +62,24 @@ class Group:
 
 
 def grouped(differences: Iterable[Difference]) -> list[Group]:
-    """One group for the checks of each requirement, whichever the route, and one for any other difference."""
+    """One group for the checks of each requirement, whichever the route, and for fields that no contract knows."""
     found: dict[tuple[str, ...], list[Difference]] = {}
     for one in differences:
-        # Checks that came to be different in another way are another finding.
-        change = (_word(one.baseline), _word(one.candidate))
-        same = _without_route(one.requirement_id) if one.area == "checks" and one.requirement_id else one.subject
-        found.setdefault((one.area, same, *(change if one.area == "checks" else (one.title, one.baseline))), []).append(
-            one
-        )
+        found.setdefault(_finding(one), []).append(one)
     return [Group(lead, tuple(others)) for lead, *others in found.values()]
+
+
+def _finding(one: Difference) -> tuple[str, ...]:
+    """What two differences have in common that are one finding."""
+    # Checks that came to be different in another way are another finding.
+    change = (_word(one.baseline), _word(one.candidate))
+    if one.area == "checks" and one.grade == "information":
+        return one.area, one.baseline, one.candidate
+    if one.area == "checks" and one.requirement_id:
+        return one.area, _without_route(one.requirement_id), *change
+    if one.area == "fields" and one.grade == "information" and "absent" in one.baseline[:6] + one.candidate[:6]:
+        return one.area, one.title, str(one.baseline.startswith("absent"))
+    return one.area, one.subject, one.title, one.baseline, one.candidate
 
 
 def by_area(differences: Iterable[Difference]) -> dict[Area, list[Group]]:

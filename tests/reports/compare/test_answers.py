@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from conformance.wire.exchange import Exchange
 from reports.compare.traffic import traffic_of
 from tests.reports.compare.runs import answered, compared, document, headers, of, only, run_of, story
 from tests.reports.samples import changed, outcome
@@ -100,3 +101,25 @@ def test_an_answer_that_was_sent_again_after_a_429_counts_once(tmp_path: Path) -
     throttled = replace(ours[0], id="x9", status=429, superseded=True, body=b"{}")
     comparison = compared(tmp_path, story(ours), story([throttled, *ours]))
     assert not comparison.differences
+
+
+def test_requests_with_other_headers_are_other_requests(tmp_path: Path) -> None:
+    def with_key(value: str, scope: str) -> list[Exchange]:
+        (one,) = answered([document()])
+        sent = replace(one.sent, headers=(("Content-Type", "application/json"), ("Authorization", value)))
+        return [replace(one, sent=sent, scope=scope)]
+
+    (usual,) = with_key("Bearer $SEATRIAL_API_KEY", "a")
+    keyless = replace(usual, scope="c", sent=replace(usual.sent, headers=usual.sent.headers[:1]))
+    ours, wrong, none = (
+        run_of(story(side, settings={"key": key}), tmp_path, name)
+        for name, side, key in (
+            ("usual", [usual], True),
+            ("wrong", with_key("Bearer wrong", "b"), True),
+            ("none", [keyless], False),
+        )
+    )
+    assert not traffic_of(ours, wrong).pairs
+    # An endpoint that wants no key is asked the same without one; one that does wants to see what it says then.
+    assert len(traffic_of(ours, none).pairs) == 1
+    assert not traffic_of(ours, run_of(story([keyless], settings={"key": True}), tmp_path, "probe")).pairs
