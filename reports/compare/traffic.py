@@ -69,6 +69,8 @@ def traffic_of(baseline: Run, candidate: Run) -> Traffic:
     sides = [[one for one in run.exchanges.values() if not one.superseded] for run in (baseline, candidate)]
     left, right = ([(one, _digest(one, unlike)) for one in side] for side in sides)
     pairs, left, right = _paired(left, right, scoped=True)
+    # Beyond one check the key has to be the same too: a request without one may be a check's very question.
+    left, right = ([(one, _digest(one, unlike - {"key"})) for one, _ in side] for side in (left, right))
     more, _, _ = _paired(left, right, scoped=False)
     return Traffic(pairs=(*pairs, *more), baseline=tuple(sides[0]), candidate=tuple(sides[1]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.compare.model import AREAS, Area, Comparison, Difference, Grade, Status
 from reports.coverage import requirements_of
@@ -66,7 +66,12 @@ def grouped(differences: Iterable[Difference]) -> list[Group]:
     found: dict[tuple[str, ...], list[Difference]] = {}
     for one in differences:
         found.setdefault(_finding(one), []).append(one)
-    return [Group(lead, tuple(others)) for lead, *others in found.values()]
+    return [Group(_everywhere(several), tuple(several[1:])) for several in found.values()]
+
+
+def _everywhere(several: list[Difference]) -> Difference:
+    """The first of them, with the places of all."""
+    return replace(several[0], places=tuple(sorted({place for one in several for place in one.places})))
 
 
 def _finding(one: Difference) -> tuple[str, ...]:
