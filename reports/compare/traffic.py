@@ -19,6 +19,7 @@ from reports.model import Run
 
 # From this share of the smaller run on, the pairs speak for both runs.
 _ENOUGH = 0.5
+_ABOUT_KEYS = ".auth."
 # Headers that say where a request goes or who sends it, and nothing of what is asked.
 _OURS = frozenset({"host", "user-agent", "connection", "accept-encoding", "content-length"})
 
@@ -69,8 +70,11 @@ def traffic_of(baseline: Run, candidate: Run) -> Traffic:
     sides = [[one for one in run.exchanges.values() if not one.superseded] for run in (baseline, candidate)]
     left, right = ([(one, _digest(one, unlike)) for one in side] for side in sides)
     pairs, left, right = _paired(left, right, scoped=True)
-    # Beyond one check the key has to be the same too: a request without one may be a check's very question.
-    left, right = ([(one, _digest(one, unlike - {"key"})) for one, _ in side] for side in (left, right))
+    # Beyond one check the key has to be the same too: it may be a check's very question, and a log hides what it was.
+    left, right = (
+        [(one, _digest(one, unlike - {"key"})) for one, _ in side if _ABOUT_KEYS not in one.scope]
+        for side in (left, right)
+    )
     more, _, _ = _paired(left, right, scoped=False)
     return Traffic(pairs=(*pairs, *more), baseline=tuple(sides[0]), candidate=tuple(sides[1]))
 
