@@ -49,6 +49,11 @@ class Case:
         return goal.request(body if self.chunks else body.replace(b'"stream": true', b'"stream": false'))
 
 
+_HEAD = (
+    "asked for", "at once", "bare, per s of wall, of CPU", "layered, per s of wall, of CPU", "throughput, ratio",
+    "layer's CPU per request, us", "first byte later by, ms", "client's CPU",
+)  # fmt: skip
+
 Turn = tuple[Slice, float]
 Pair = tuple[Turn, Turn]
 
@@ -75,10 +80,7 @@ def measured(rounds: int, seconds: float, concurrency: Sequence[int], chunks: in
     """The lines of the report, as they become known."""
     if pin:
         os.sched_setaffinity(0, os.sched_getaffinity(0) - {0} or {0})
-    yield (
-        "| asked for | at once | bare, per s of wall, of CPU | layered, per s of wall, of CPU | throughput, ratio |"
-        + (" layer's CPU per request, us | first byte later by, ms | client's CPU |")
-    )
+    yield f"| {' | '.join(_HEAD)} |"
     yield "|---|---|---|---|---|---|---|---|"
     with serving(layered=False, pin=pin) as bare, serving(layered=True, pin=pin) as layered:
         for lines in concurrency:
@@ -89,7 +91,7 @@ def measured(rounds: int, seconds: float, concurrency: Sequence[int], chunks: in
                 ]
                 costs.append(of_pairs(pairs, _cpu_per_request))
                 yield _row(case, lines, pairs, costs[-1])
-            per_chunk = [(one.value - costs[0].value) / chunks for one in (costs[1],)][0]
+            per_chunk = (costs[1].value - costs[0].value) / chunks
             yield f"| | {lines} | | | the layer's CPU per chunk: {per_chunk:.2f} us | | | |"
 
 

@@ -34,7 +34,7 @@ _DOCUMENT_HEAD = [(b"content-type", b"application/json"), (b"content-length", st
 _STREAM_HEAD = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
 
-async def fixed(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+async def fixed(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:  # noqa: ARG001 - an ASGI app
     """Answer the same whatever is asked; the body is read, as every server must."""
     raw = await asgi.read_body(receive, 1 << 20)
     if b'"stream": true' not in raw:

@@ -1,4 +1,4 @@
-"""Compares figures taken by turns: each pair was measured within the same seconds, so the machine's moods cancel out."""
+"""Compares figures taken by turns: a pair is measured within the same seconds, so the machine's moods cancel out."""
 
 from __future__ import annotations
 

@@ -51,17 +51,19 @@ def measured(urls: Sequence[str], key: str, plan: Plan, concurrency: Sequence[in
     numbers = count(1)
     yield "| at once | plain, tokens/s | layered, tokens/s | ratio | plain, TTFT p50, ms | layered | difference, ms |"
     yield "|---|---|---|---|---|---|---|"
-    for lines in concurrency:
-        pairs: list[tuple[Turn, Turn]] = []
-        # The first round warms up caches and connections, and is left out.
-        for number, order in enumerate([(0, 1), *by_turns(plan.rounds)]):
-            begin = next(numbers) * 100_000
-            turns = {which: _turn(pools[which], goals[which], plan, lines, begin) for which in order}
-            if number:
-                pairs.append((turns[0], turns[1]))
-        yield _row(lines, pairs)
-    for pool in pools:
-        pool.close()
+    try:
+        for lines in concurrency:
+            pairs: list[tuple[Turn, Turn]] = []
+            # The first round warms up caches and connections, and is left out.
+            for number, order in enumerate([(0, 1), *by_turns(plan.rounds)]):
+                begin = next(numbers) * 100_000
+                turns = {which: _turn(pools[which], goals[which], plan, lines, begin) for which in order}
+                if number:
+                    pairs.append((turns[0], turns[1]))
+            yield _row(lines, pairs)
+    finally:
+        for pool in pools:
+            pool.close()
 
 
 def _goal(url: str, key: str, plan: Plan) -> Target:
