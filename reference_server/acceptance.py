@@ -34,9 +34,21 @@ def accepting(schema: Any) -> Accepts:
         for keyword in schema
         if keyword not in _SILENT and not keyword.startswith("x-")
     ]
+    return _every(tests)
+
+
+def _every(tests: list[Accepts]) -> Accepts:
     if len(tests) == 1:
         return tests[0]
-    return lambda value: all(test(value) for test in tests)
+
+    # A plain loop: a generator for each schema would cost more than the tests.
+    def accepts(value: Any) -> bool:
+        for test in tests:  # noqa: SIM110
+            if not test(value):
+                return False
+        return True
+
+    return accepts
 
 
 def _never(_: Any) -> bool:
@@ -54,7 +66,11 @@ def _properties(wanted: Mapping[str, Any], _: Mapping[str, Any]) -> Accepts:
     def accepts(value: Any) -> bool:
         if not isinstance(value, dict):
             return True
-        return all(name not in tests or tests[name](item) for name, item in value.items())
+        for name, item in value.items():
+            test = tests.get(name)
+            if test is not None and not test(item):
+                return False
+        return True
 
     return accepts
 
@@ -84,8 +100,7 @@ def _any_of(wanted: list[Any], _: Mapping[str, Any]) -> Accepts:
 
 
 def _all_of(wanted: list[Any], _: Mapping[str, Any]) -> Accepts:
-    tests = [accepting(schema) for schema in wanted]
-    return lambda value: all(test(value) for test in tests)
+    return _every([accepting(schema) for schema in wanted])
 
 
 def _not(wanted: Any, _: Mapping[str, Any]) -> Accepts:

@@ -34,10 +34,10 @@ def prompt_estimate(body: dict[str, Any]) -> int:
     return -(-letters // 4)
 
 
-def estimate(body: dict[str, Any]) -> int:
-    """The most tokens that a judged request may cost: its prompt once, and what each candidate may generate."""
-    most, n, best_of = (_whole(body.get(name)) for name in ("max_tokens", "n", "best_of"))
-    return prompt_estimate(body) + (_DEFAULT_MOST if most is None else most) * max(n or 1, best_of or 1)
+def answer_estimate(body: dict[str, Any]) -> int:
+    """The most tokens that may be generated for a judged request, by all its candidates."""
+    most, n, best_of = _whole(body.get("max_tokens")), _whole(body.get("n")), _whole(body.get("best_of"))
+    return (_DEFAULT_MOST if most is None else most) * max(n or 1, best_of or 1)
 
 
 class Settlement:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from reference_server import asgi
-from reference_server.admission import Settlement, account_name, estimate, prompt_estimate
+from reference_server.admission import Settlement, account_name, answer_estimate, prompt_estimate
 from reference_server.description import PATHS as DESCRIBED
 from reference_server.description import description
 from reference_server.extras import sort_extras
@@ -160,12 +160,13 @@ class ContractLayer:
             return
         # What was not repaired is passed on as it came.
         raw = raw if passed is body else json.dumps(passed).encode()
-        charge = self._limiter.charge(admitted, estimate(passed))
+        prompt = prompt_estimate(passed)
+        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed))
         if isinstance(charge, Refusal):
             await self._throttle(charge, account, send)
             return
         told = [(name.encode(), value.encode()) for name, value in self._limiter.headers(account).items()]
-        settlement = Settlement(self._limiter, charge, prompt_estimate(passed))
+        settlement = Settlement(self._limiter, charge, prompt)
         await self._pass_on(operation, scope, raw, settlement, told, receive, send)
 
     async def _judged(

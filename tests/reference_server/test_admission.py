@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reference_server import asgi
-from reference_server.admission import account_name, estimate, prompt_estimate, used_by
+from reference_server.admission import account_name, answer_estimate, prompt_estimate, used_by
 from reference_server.layer import ContractLayer
 from reference_server.limits import Limits
 from schemas.model import Contract
@@ -172,6 +172,10 @@ def test_what_is_refused_for_its_body_counts_as_a_request(contract: Contract) ->
     layer = limited(Says([]), contract, requests_per_minute=2)
     assert [int(asyncio.run(asked(layer, {"prompt": 1}))[0]["status"]) for _ in range(3)] == [400, 400, 429]
     assert left(layer, "tokens") == 200_000
+
+
+def estimate(body: dict[str, Any]) -> int:
+    return prompt_estimate(body) + answer_estimate(body)
 
 
 @pytest.mark.parametrize(

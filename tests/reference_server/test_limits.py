@@ -7,11 +7,14 @@ import sys
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference_server import limits
 from reference_server.limits import UNLIMITED, WINDOWS, Account, Charge, Limiter, Limits, Refusal, Window
+
+# A busy machine is no reason to fail.
+QUIET = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Clock:
@@ -88,6 +91,7 @@ def test_a_refused_request_counts_nothing(window: Window) -> None:
 
 
 @pytest.mark.parametrize("window", WINDOWS)
+@QUIET
 @given(
     jumps=st.lists(
         st.one_of(st.floats(0, 5), st.floats(-1e6, 1e6), st.sampled_from((-3600.0, 86_400.0, -0.001))), max_size=20

@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference_server.limits import Refusal
@@ -18,6 +18,9 @@ from reference_server.meters import MINUTE, SECOND, Both, Bucket, FixedWindow, M
 START = 600 * SECOND
 KINDS: tuple[type[Bucket | FixedWindow | SlidingWindow], ...] = (Bucket, FixedWindow, SlidingWindow)
 GRAIN = MINUTE // 600
+
+# A busy machine is no reason to fail.
+QUIET = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass
@@ -101,6 +104,7 @@ def walk(kind: type[Bucket | FixedWindow | SlidingWindow], capacity: int, steps:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@QUIET
 @given(steps=STEPS, capacity=st.integers(1, 40))
 def test_a_meter_is_the_plain_account_and_no_other(
     kind: type[Bucket | FixedWindow | SlidingWindow], steps: Steps, capacity: int
@@ -123,6 +127,7 @@ def test_a_meter_is_the_plain_account_and_no_other(
                     assert total <= most + Fraction((end - start) * capacity, MINUTE)
 
 
+@QUIET
 @given(steps=STEPS, capacity=st.integers(1, 40), more=st.integers(1, 30))
 def test_using_more_than_was_asked_for_never_gives_room(steps: Steps, capacity: int, more: int) -> None:
     for kind in KINDS:
