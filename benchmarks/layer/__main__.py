@@ -1,6 +1,6 @@
-"""What the contract layer costs: `python -m benchmarks.layer`, or with two running servers of the same model
+"""What the contract layer costs: `python -m benchmarks.layer`, or `--direct` without sockets.
 
-`python -m benchmarks.layer --url PLAIN --url LAYERED`. The key of both is in SEATRIAL_API_KEY.
+With two running servers of the same model: `--url PLAIN --url LAYERED`. The key of both is in SEATRIAL_API_KEY.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import os
 
-from benchmarks.layer import alone, served
+from benchmarks.layer import alone, direct, served
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.layer", description=__doc__)
     parser.add_argument("--url", action="append", default=[], help="plain server first, layered second")
+    parser.add_argument("--direct", action="store_true", help="the layer's CPU time only, without sockets")
     parser.add_argument("--concurrency", default="1,8,32")
     parser.add_argument("--rounds", type=int, default=10, help="pairs of turns per row")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, without --url")
@@ -26,7 +27,9 @@ def main() -> None:
     parser.add_argument("--waves", type=int, default=2, help="with --url: requests of a turn per connection")
     given = parser.parse_args()
     concurrency = [int(text) for text in given.concurrency.split(",")]
-    if not given.url:
+    if given.direct:
+        lines = direct.measured(given.rounds, given.chunks)
+    elif not given.url:
         lines = alone.measured(given.rounds, given.seconds, concurrency, given.chunks, pin=given.pin)
     elif len(given.url) == 2:
         plan = served.Plan(

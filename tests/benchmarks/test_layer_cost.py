@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from benchmarks.layer import alone, inner, served
+from benchmarks.layer import alone, direct, inner, served
 from benchmarks.layer.client import Lines, Slice
 from benchmarks.layer.pairs import by_turns, median_difference, median_ratio, of_pairs
 from reference_server import asgi
@@ -85,3 +85,8 @@ def test_a_refusal_ends_the_comparison() -> None:
         pytest.raises(SystemExit, match="1 of 1 answers were no good: 4xx status 401"),
     ):
         list(served.measured([server.url] * 2, "", served.Plan(rounds=1, waves=1), [1]))
+
+
+def test_the_cpu_time_is_told_for_a_request_and_a_chunk() -> None:
+    lines = list(direct.measured(2, 5, requests=3))
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["a request", "a chunk of a stream"]
