@@ -62,7 +62,7 @@ Pair = tuple[Turn, Turn]
 def serving(*, layered: bool, pin: bool) -> Iterator[Server]:
     """The app in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.layer.inner", *(["--layered"] if layered else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             found = re.search(r":(\d+)\s*$", process.stdout.readline())

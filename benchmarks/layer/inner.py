@@ -1,13 +1,17 @@
 """Serves an app that answers at once, bare or under the layer: `python -m benchmarks.layer.inner [--layered]`.
 
 It answers with a fixed document, or, when the body asks for it, with a stream of as many equal chunks as `max_tokens`
-says. The URL is printed once it serves; it ends with SIGTERM.
+says. The URL is printed once it serves; it ends with SIGTERM or with its standard input, so that none is left behind.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
+import sys
+import threading
 
 from reference_server import asgi
 from reference_server.layer import ContractLayer
@@ -57,7 +61,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.layer.inner", description=__doc__)
     parser.add_argument("--layered", action="store_true")
     app = layered("benchmark-key") if parser.parse_args().layered else fixed
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
     run(app, port=0, on_started=lambda url: print(url, flush=True))
+
+
+def _end_with_stdin() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
