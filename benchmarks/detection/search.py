@@ -69,7 +69,7 @@ def searched(deviation: Deviation | None, base: str, known: frozenset[str] = fro
 
     with serving(FaultServer(deviation, base)) as server, Endpoint(Target(server.url, KEY)) as endpoint:
         try:
-            served = preflight(endpoint, CONTRACT, SETTINGS)
+            served = preflight(endpoint, CONTRACT, SETTINGS).served
             capabilities = probe(endpoint, CONTRACT, SETTINGS, served)
         except CannotJudge as error:
             return Searched(name, ("cannot judge",), (str(error),), time.monotonic() - began)
