@@ -99,8 +99,8 @@ _REQUEST: Mapping[str, Says | str] = {
     "chat.request.n": "How many chat completion choices to generate for each input message.",
     "request.stop": _STOP,
     "completions.request.logprobs": Says(
-        quote="Include the log probabilities on the `logprobs` most likely output tokens, as well the chosen tokens. The "
-        "maximum value for `logprobs` is 5.",
+        quote="Include the log probabilities on the `logprobs` most likely output tokens, as well the chosen tokens. "
+        "The maximum value for `logprobs` is 5.",
         schema={"type": ["integer", "null"], "minimum": 0, "maximum": 5},
         unjudged=({"type": "integer", "minimum": 6}, *FOR_NUMBERS),
     ),
