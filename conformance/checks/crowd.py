@@ -19,8 +19,6 @@ from conformance.wire.exchange import Exchange
 OPENINGS = (
     "",
     "In the morning",
-    "Long before the war began,",
-    "She wrote to her brother that",
     "Nobody in the village could say why, but",
     "On the third page of the report, under a drawing of a bridge,",
 )
