@@ -36,7 +36,7 @@ ENDINGS = (
 # As many endings as go at once.
 PROMPTS = tuple(f"{opening} {ending}".strip() for opening in OPENINGS for ending in ENDINGS)
 # One of so many of a batch is streamed.
-STREAMED = 3
+STREAMED = 2
 
 
 @check("isolation.crowd", cites=[".isolation.own_answer"], needs=[".stream.opens"], deadline=600, tier="thorough")
@@ -87,11 +87,11 @@ class _Now:
         return last if next(self._numbers) % self._every == 0 else None
 
 
-_rarely, _rarely_streamed = _Now(11), _Now(5)
+_rarely, _rarely_streamed = _Now(7), _Now(2)
 
 
 @nobody_is_mixed_up_in_a_crowd.mutant
-def swaps_one_of_eleven(answer: Answer) -> Answer:
+def swaps_one_of_seven(answer: Answer) -> Answer:
     """Gives now and then the choices of the request before."""
     other = None if answer.streams else _rarely(answer)
     return answer if other is None else answer.edit(lambda document: document.update(choices=other.json["choices"]))
@@ -99,6 +99,6 @@ def swaps_one_of_eleven(answer: Answer) -> Answer:
 
 @nobody_is_mixed_up_in_a_crowd.mutant
 def swaps_a_stream(answer: Answer) -> Answer:
-    """Sends now and then a stream the events of the one before."""
+    """Sends every other stream the events of the one before."""
     other = _rarely_streamed(answer) if answer.streams else None
     return answer if other is None else replace(other, ask=answer.ask)
