@@ -58,7 +58,7 @@ def spread_of(exchange: Exchange, quick_ns: int) -> Spread:
 
 
 # By itself, so that no request of ours is what keeps a server busy.
-@check("stream.incremental", cites=[".stream.incremental"], needs=[".stream.opens"], cost=8)
+@check("stream.incremental", cites=[".stream.incremental"], needs=[".stream.opens"], when="alone")
 def tokens_are_sent_as_they_are_made(api: Api) -> None:
     """The text of a stream arrives while it is being made, and not all at once at its end."""
     going_on = {"ignore_eos": True} if api.offers("ignore_eos") else {}
