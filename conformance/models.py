@@ -20,23 +20,22 @@ OTHER_TASK = re.compile(rb"not available with|modality not supported", re.IGNORE
 # How many of the names that an endpoint lists are read, and how much of each is shown.
 _MOST, _LONGEST = 1_000, 256
 _SHOWN = 40
+_NAMED = 3
 # What servers of one model call its name in /info.
 _NAMES = ("model_id", "model_name", "model")
 
 
 @dataclass(frozen=True)
 class Named:
-    """The model that goes along with every request: its name, and where it was found among how many."""
+    """The model that goes along with every request: its name, and where it was found."""
 
     name: str
     where: str
-    count: int = 1
 
     @property
     def goes_along(self) -> str:
         """The end of a sentence on it: which it is and why."""
-        which = f"the first of {self.count} that {self.where} lists" if self.count > 1 else f"as {self.where} names it"
-        return f"{quoted(self.name)} goes along, {which} (--model names another)"
+        return f"{quoted(self.name)} goes along, the only one that {self.where} names"
 
     @property
     def line(self) -> str:
@@ -51,14 +50,20 @@ def wants_model(answer: Exchange) -> bool:
 
 
 def names_in(answer: Exchange) -> list[str]:
-    """The names that a list of models has, in its order; those that a base model serves under its own name first."""
+    """The names that a list of models has, in its order; without the adapters beside the models that they stand on."""
     data = document(answer).get("data") if answer.status == 200 else None
     if not isinstance(data, list):
         return []
     models = [one for one in data[:_MOST] if isinstance(one, dict)]
     # An adapter on top of a model is listed beside it, with a parent.
-    models.sort(key=lambda one: one.get("parent") is not None)
-    return list(_usable(one.get("id") for one in models))
+    bases = [one for one in models if one.get("parent") is None]
+    return list(_usable(one.get("id") for one in bases or models))
+
+
+def several(names: Sequence[str]) -> str:
+    """What to say of an endpoint with more models than one: whoever pays is the one to choose."""
+    shown = ", ".join(map(quoted, names[:_NAMED])) + (", …" if len(names) > _NAMED else "")
+    return f"the endpoint wants a model and lists {len(names)} ({shown})"
 
 
 def name_in(answer: Exchange) -> list[str]:

@@ -76,8 +76,10 @@ def _model(courier: Courier, contract: Contract, settings: Settings, tried: _Tri
     asked: list[str] = []
     for where, names in _named(Api(courier, contract, settings, Shared(), scope="preflight-models")):
         asked.append(where)
+        if len(names) > 1:
+            raise CannotJudge(models.several(names), "name one with --model")
         if names:
-            return models.Named(names[0], where, len(names))
+            return models.Named(names[0], where)
     wanting = next(answer for answer in tried.answers if models.wants_model(answer))
     raise CannotJudge(
         f"the endpoint wants a model (status {wanting.status}) and names none at {' or '.join(asked)}",

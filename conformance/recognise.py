@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.courier import Courier
-from conformance.models import OTHER_TASK, Named, document, names_in, quoted, wants_model
+from conformance.models import OTHER_TASK, Named, document, names_in, quoted, several, wants_model
 from conformance.preflight import HINTS, CannotJudge, no_access
 from conformance.wire.exchange import UNREACHABLE, Exchange, Sent
 
@@ -114,10 +114,12 @@ class _Recogniser:
         return weak
 
     def _wants_model(self, answer: Exchange, listed: list[str]) -> bool:
-        """Whether the answer says that a model is missing; the first one listed is then taken along from now on."""
+        """Whether the answer says that a model is missing; the only one listed is then taken along from now on."""
         if self.model is not None or not listed or not wants_model(answer):
             return False
-        self.taken = Named(listed[0], "/v1/models", len(listed))
+        if len(listed) > 1:
+            raise CannotJudge(several(listed), "name one with --model")
+        self.taken = Named(listed[0], "/v1/models")
         self.model = self.taken.name
         self._sign("openai", 3, f"{answer.sent.path.split('?')[0]} refuses a request without `model`")
         return True

@@ -154,6 +154,7 @@ _PROSE: Mapping[str, Says | str] = {
     "stream.incremental": "as they become available",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
+    "stream.closes": _DONE,
     **dict.fromkeys(
         ("content_filter.acts", "content_filter.protects", "content_filter.passes"),
         Says(quote="`content_filter` if content was omitted due to a flag from our content filters", level="SHOULD"),

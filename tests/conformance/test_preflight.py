@@ -65,12 +65,10 @@ def test_so_it_does_under_the_other_contracts(contract: str) -> None:
     assert len(queries) == 1
 
 
-def test_of_several_the_first_is_taken_and_the_line_says_so() -> None:
-    found, _ = ready(Wanting(v1_models=listing("a", "b")))
-    assert found.model is not None
-    assert found.model.line == (
-        "the endpoint wants a model, so 'a' goes along, the first of 2 that /v1/models lists (--model names another)"
-    )
+def test_of_several_the_user_chooses() -> None:
+    with pytest.raises(CannotJudge) as caught:
+        ready(Wanting(v1_models=listing("a", "b")))
+    assert str(caught.value) == "the endpoint wants a model and lists 2 ('a', 'b'); name one with --model"
 
 
 def test_an_adapter_is_not_the_model() -> None:

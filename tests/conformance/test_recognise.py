@@ -95,14 +95,13 @@ def test_the_vendors_headers_speak_for_the_page() -> None:
 def test_the_only_model_listed_is_taken_where_one_is_needed() -> None:
     one = found({"/v1/models": listing("only"), "/v1/chat/completions": wanting})
     assert (one.contract, one.model) == ("openai", "only")
-    assert "'only' goes along, as /v1/models names it" in one.line
+    assert "'only' goes along, the only one that /v1/models names" in one.line
     assert found({"/v1/models": listing("only"), "/v1/chat/completions": wanting}, model="mine").model is None
 
 
-def test_of_several_models_the_first_is_taken_and_told() -> None:
-    one = found({"/v1/models": listing(*"abcde"), "/v1/chat/completions": wanting})
-    assert one.model == "a"
-    assert "the first of 5 that /v1/models lists (--model names another)" in one.line
+def test_of_several_models_the_user_chooses() -> None:
+    with pytest.raises(CannotJudge, match="lists 5 \\('a', 'b', 'c', …\\); name one with --model"):
+        found({"/v1/models": listing(*"abcde"), "/v1/chat/completions": wanting})
 
 
 def test_a_server_of_text_only_is_recognised() -> None:

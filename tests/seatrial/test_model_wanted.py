@@ -15,7 +15,7 @@ def test_the_model_is_found_told_recorded_and_replayed(seatrial: Command, tmp_pa
     with endpoint(wanting_model(standin(), "seatrial-tiny")) as url:
         result = seatrial("check", url, *ONE)
     assert result.code == 0, result.err
-    assert "seatrial: the endpoint wants a model, so 'seatrial-tiny' goes along, as /v1/models names it" in result.err
+    assert "seatrial: the endpoint wants a model, so 'seatrial-tiny' goes along, the only one that" in result.err
     run = Run.read(tmp_path / "run.jsonl")
     assert run.settings["model"] == "seatrial-tiny"
     asked = [one for one in run.exchanges.values() if one.sent.body and not one.scope.startswith("preflight:")]
@@ -26,14 +26,16 @@ def test_the_model_is_found_told_recorded_and_replayed(seatrial: Command, tmp_pa
     assert seatrial("replay", "run.jsonl").code == 0
 
 
-def test_of_several_it_is_the_first(seatrial: Command) -> None:
+def test_of_several_the_user_chooses(seatrial: Command) -> None:
     with endpoint(wanting_model(standin(), "one", "other")) as url:
-        assert "'one' goes along, the first of 2 that /v1/models lists" in seatrial("check", url, *ONE).err
+        result = seatrial("check", url, *ONE)
+    assert result.code == 3
+    assert "wants a model and lists 2 ('one', 'other'); name one with --model" in result.line
 
 
 def test_what_is_served_may_say_so_elsewhere(seatrial: Command) -> None:
     with endpoint(wanting_model(standin())) as url:
-        assert "goes along, as /info names it" in seatrial("check", url, *ONE).err
+        assert "goes along, the only one that /info names" in seatrial("check", url, *ONE).err
 
 
 def test_without_a_name_the_run_cannot_be_judged(seatrial: Command, tmp_path: Path) -> None:
