@@ -71,13 +71,10 @@ def hook(name: str) -> Wrap:
     The object is a `Judge`, a class whose instances are, or a function that wraps an ASGI app. `ValueError` for a name
     that leads to nothing.
     """
-    if name == WORDS:
-        return Filtered
-    if name == NONE:
-        return lambda app: app
-    module, colon, attribute = name.partition(":")
-    if not colon or not module or not attribute:
-        raise ValueError(f"the content filter {name!r} is not `module:attribute`, `{WORDS}` or `{NONE}`")
+    place = place_of(name)
+    if place is None:
+        return Filtered if name == WORDS else lambda app: app
+    module, attribute = place
     try:
         found: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as cause:
@@ -91,6 +88,16 @@ def hook(name: str) -> Wrap:
         wrap: Wrap = found
         return wrap
     raise ValueError(f"the content filter {name} has no method `flagged`, and wraps no app either")
+
+
+def place_of(name: str) -> tuple[str, str] | None:
+    """The module and the attribute in a filter's name; None for one that is built in, `ValueError` for neither."""
+    if name in (WORDS, NONE):
+        return None
+    module, _, attribute = name.partition(":")
+    if not module or not attribute.isidentifier():
+        raise ValueError(f"the content filter {name!r} is not `module:attribute`, `{WORDS}` or `{NONE}`")
+    return module, attribute
 
 
 def _prompts(raw: bytes) -> list[str]:

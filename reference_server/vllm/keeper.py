@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 _CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_REST_SECONDS = 4.0
+_REST_SECONDS = 4.0  # at most, and no more than a fourth of what the server itself gets
 _POLL = 0.02
 
 
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         with contextlib.suppress(ProcessLookupError):
             server.send_signal(signal.SIGTERM)
         waiting.join(patience)
-    _end_rest()
+    _end_rest(min(_REST_SECONDS, patience / 4))
     code = server.poll() or 0
     return 0 if asked else code if code >= 0 else 128 - code
 
@@ -59,7 +59,7 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end_rest() -> None:
+def _end_rest(patience: float) -> None:
     """End what is left of the process group and of our descendants, first politely."""
     if not _any_left():
         return
@@ -67,7 +67,7 @@ def _end_rest() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if leads:
         os.killpg(0, signal.SIGTERM)
-    deadline = time.monotonic() + _REST_SECONDS
+    deadline = time.monotonic() + patience
     while _any_left():
         if time.monotonic() > deadline + _REST_SECONDS:
             # The last resort takes us along.

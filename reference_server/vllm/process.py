@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reference_server.content_hook import place_of
 from reference_server.serve import Server
 from reference_server.vllm import command
 from reference_server.vllm.command import VllmOptions
@@ -82,8 +83,8 @@ def serving_vllm(
 
 def _modules(options: VllmOptions, layer: LayerSettings) -> tuple[str, ...]:
     """The modules beside our own that the layer needs in vLLM's environment."""
-    place, colon, _ = layer.content_filter.partition(":")
-    return (place.partition(".")[0],) if colon and not options.plain else ()
+    place = None if options.plain else place_of(layer.content_filter)
+    return (place[0].partition(".")[0],) if place else ()
 
 
 def _started(

@@ -10,6 +10,7 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from reference_server.content_hook import place_of
 from reference_server.limits import Limits, Window
 from schemas.contracts import get, names
 
@@ -21,7 +22,7 @@ VARIABLE = "SEATRIAL_LAYER"
 class LayerSettings:
     """The arguments of the contract layer; `content_filter` is `module:attribute`, "words" or "none".
 
-    `ValueError` for a contract or a limit that there is not, and for an empty key.
+    `ValueError` for a contract, a limit or a filter that there cannot be, and for an empty key.
     """
 
     contract: str
@@ -38,7 +39,7 @@ class LayerSettings:
             raise ValueError(f"no contract is named {self.contract!r}; there are {', '.join(names())}")
         if self.key == "":
             raise ValueError("the key is empty; give one, or None to ask for none")
-        _ = self.limits
+        _ = self.limits, place_of(self.content_filter)
 
     @property
     def limits(self) -> Limits:

@@ -19,7 +19,7 @@ _STAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"Resolved architecture", "reading the model's configuration"),
         (r"Initializing a V\d LLM engine", "starting the engine"),
         (r"Starting to load model|Loading \w+ checkpoint shards", "loading the weights"),
-        (r"torch\.compile|Dynamo bytecode|Compiling a graph", "compiling"),
+        (r"Dynamo bytecode|Compiling a graph|torch\.compile took", "compiling"),
         (r"Loading weights took|Model loading took", "measuring memory"),
         (r"Capturing CUDA graph", "capturing CUDA graphs"),
         (r"KV cache size|init engine", "warming up"),
@@ -64,7 +64,7 @@ class Follower:
         self._log = log
         self._at = 0
         self._rest = b""
-        self._stage = "starting"
+        self._stage = "loading its own code"
 
     def stage(self) -> str:
         """What vLLM is doing now."""

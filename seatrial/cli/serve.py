@@ -185,16 +185,19 @@ def _vllm(asked: _Asked, vllm: _VllmAsked, rows: Contract, key: str | None, rest
         start_timeout=vllm.start_timeout,
     )
     limits = _limits(asked, rows)
-    layer = LayerSettings(
-        contract=rows.name,
-        model=options.name,
-        key=key,
-        requests_per_minute=limits.requests_per_minute,
-        tokens_per_minute=limits.tokens_per_minute,
-        window=limits.window,
-        lenient=asked.lenient,
-        content_filter=vllm.content_filter,
-    )
+    try:
+        layer = LayerSettings(
+            contract=rows.name,
+            model=options.name,
+            key=key,
+            requests_per_minute=limits.requests_per_minute,
+            tokens_per_minute=limits.tokens_per_minute,
+            window=limits.window,
+            lenient=asked.lenient,
+            content_filter=vllm.content_filter,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
     engine_vllm.serve(
         options,
         layer,
