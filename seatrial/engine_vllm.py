@@ -40,6 +40,7 @@ def serve(
                 server = _started(options, layer, environ, stack)
                 serving = True
                 on_started(server)
+                stack.callback(click.echo, "seatrial: stopping vLLM", err=True)
                 while (status := server.status()) is None:
                     time.sleep(_POLL)
                 raise NoJudgement(f"vLLM has ended by itself (status {status}); its log is {server.log}")

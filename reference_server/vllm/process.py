@@ -115,9 +115,10 @@ def _until_healthy(options: VllmOptions, kept: Kept, port: int, log: Path, tell:
         if status is not None:
             raise _ended(status, log)
         answer = _health(options.host, port)
-        if answer is not None and answer[0] >= 500:
+        if answer is not None and answer[0] == 500:
             raise _failed("vLLM has started, but answers with a failure", log)
-        if answer is not None and kept.status() is None:
+        # With 503 it says that it is not ready.
+        if answer is not None and answer[0] != 503 and kept.status() is None:
             if not options.plain and b'"ok"' not in answer[1]:
                 raise _failed("vLLM has started without the layer in front of it", log)
             return

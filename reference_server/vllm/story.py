@@ -28,13 +28,17 @@ _STAGES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 _PERCENT = re.compile(r"Loading \w+ checkpoint shards:\s+(\d+)%")
 
+_MEMORY = (
+    "there is too little memory: a smaller --context-length, a larger --tensor-parallel-size or a smaller model; "
+    "on the CPU VLLM_CPU_KVCACHE_SPACE says how many GiB the cache has"
+)
 PORT_TAKEN = re.compile(r"[Aa]ddress already in use|Errno 98|EADDRINUSE")
 _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), advice)
     for pattern, advice in (
         (
             r"(?i)out of ?memory|no available memory|free memory on device|KV cache is needed|cannot allocate",
-            "there is too little memory: a smaller --context-length, more --tensor-parallel-size, or a smaller model",
+            _MEMORY,
         ),
         (PORT_TAKEN.pattern, "the port is taken: another --port, or 0 for a free one"),
         (
