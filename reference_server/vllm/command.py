@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.wire.redact import SHORTEST_KEY
 from reference_server.vllm.device import Device, Wanted
 from reference_server.vllm.errors import SetupError
 
@@ -95,7 +96,7 @@ def arguments(options: VllmOptions, device: Device, port: int) -> list[str]:
 
 def environment(options: VllmOptions, device: Device, environ: Mapping[str, str], key: str | None) -> dict[str, str]:
     """The child's environment: the given one without any variable that has the key in it, and what vLLM needs."""
-    kept = {name: value for name, value in environ.items() if key is None or key not in value}
+    kept = {name: value for name, value in environ.items() if key is None or not _has(value, key)}
     # vLLM's own key would be asked for beside the layer's; its front end in Rust knows no middleware.
     kept.pop("VLLM_API_KEY", None)
     forced = {"VLLM_USE_RUST_FRONTEND": "0"}
@@ -113,6 +114,11 @@ def environment(options: VllmOptions, device: Device, environ: Mapping[str, str]
         # There is no other way that keeps it off the command line; only this user can read it there.
         forced["VLLM_API_KEY"] = key
     return {**wished, **kept, **forced}
+
+
+def _has(value: str, key: str) -> bool:
+    # A shorter one is in many a value by chance.
+    return value.strip() == key or (len(key) >= SHORTEST_KEY and key in value)
 
 
 def _unless(options: VllmOptions, option: str, *value: str) -> list[str]:
