@@ -84,7 +84,7 @@ class _WithRest(click.Command):
 
 @click.command(
     cls=_WithRest,
-    short_help="Run the reference server: the embedded stand-in or vLLM.",
+    short_help="Run the reference server: the embedded stand-in, or a real vLLM.",
     options_metavar="[OPTIONS] [-- VLLM OPTIONS]",
 )
 @click.option(
