@@ -46,7 +46,8 @@ def main() -> int:
 
 def steps() -> list[list[str]]:
     """The arguments of pip, one list for each call."""
-    quiet = ["install", "--quiet", "--no-input"]
+    # Compiling all of it takes a minute of CPU time; what is imported is compiled then.
+    quiet = ["install", "--quiet", "--no-input", "--no-compile"]
     return [
         [*quiet, f"torch=={TORCH}"],
         [*quiet, "--requirement", str(_REQUIREMENTS)],
