@@ -107,6 +107,8 @@ def environment(options: VllmOptions, device: Device, environ: Mapping[str, str]
         wished |= {
             "VLLM_CPU_KVCACHE_SPACE": "1",
             "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+            # Its samplers compile themselves all the same, with a C++ compiler and in the middle of a request.
+            "TORCH_COMPILE_DISABLE": "1",
             # One core is left to the process that serves HTTP.
             "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) - 1)),
         }

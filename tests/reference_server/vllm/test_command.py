@@ -44,6 +44,7 @@ def test_the_cpu_needs_its_variables_and_the_users_win(tmp_path: Path) -> None:
     environ = environment(local, "cpu", {"OMP_NUM_THREADS": "7", "VLLM_USE_RUST_FRONTEND": "1"}, None)
     assert environ["OMP_NUM_THREADS"] == "7"
     assert environ["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert environ["TORCH_COMPILE_DISABLE"] == "1"
     assert environ["HF_HUB_OFFLINE"] == "1"
     # A front end that knows no middleware is not for the user to choose.
     assert environ["VLLM_USE_RUST_FRONTEND"] == "0"
