@@ -68,11 +68,11 @@ def serve() -> None:
 def main() -> None:
     tries = FOLDER / "tries"
     tries.write_text(str(int(tries.read_text()) + 1 if tries.exists() else 1))
+    if MODE == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     FOLDER.joinpath("pid").write_text(str(os.getpid()))
     FOLDER.joinpath("given").write_text(json.dumps({"argv": sys.argv, "environ": dict(os.environ)}))
     say("vLLM API server version 0.0.1")
-    if MODE == "deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if MODE in ("engine", "engine-then-fail"):
         engine()
     say("Starting to load model")
