@@ -235,10 +235,11 @@ def test_a_handshake_that_never_ends(strangers: ssl.SSLContext) -> None:
 
 
 def test_a_server_that_does_not_read_ends_in_time() -> None:
-    recorder = Recorder(deadline=time.monotonic() + 0.1)
     transport = RecordingTransport()
     with serving(Peer.hang) as server:
-        request = httpx.Request("POST", server.url, content=b"x" * 50_000_000, extensions={"recorder": recorder})
+        request = httpx.Request("POST", server.url, content=b"x" * 50_000_000)
+        # Only now, since building so large a request may take as long.
+        request.extensions["recorder"] = Recorder(deadline=time.monotonic() + 0.1)
         with pytest.raises(TransportFailure) as caught:
             transport.handle_request(request)
     transport.close()
