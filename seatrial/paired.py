@@ -6,6 +6,7 @@ sees the other one's key; each has a budget and a log of its own, and each log s
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -106,10 +107,13 @@ class _Pair:
         try:
             theirs.preflight()
         except CannotJudge as error:
-            why = f"{error.message}; {error.hint.replace(_HINT, '').replace('--key-', '--baseline-key-')}"
-            raise NoJudgement(f"the baseline cannot be asked, so no check was begun: {why}") from None
+            hint = re.sub(r"--(key|model)\b", r"--baseline-\1", error.hint.replace(_HINT, ""))
+            raise NoJudgement(f"the baseline cannot be asked, so no check was begun: {error.message}; {hint}") from None
         ours = self._sessions["candidate"] = self._session(self._candidate, 0)
         ours.preflight()
+        for name, session in (("baseline: ", theirs), ("", ours)):
+            if session.model is not None:
+                self._progress.note(f"{name}{session.model.line}")
         options = self._candidate.options
         caps = (options.budget_requests, options.budget_tokens)
         self._progress.checks(len(self._candidate.plan.checks) * options.repeat, lambda: ours.spent, caps)

@@ -20,7 +20,7 @@ from schemas.contracts import get
 from seatrial.paired import Steps
 from tests.reports.samples import TODAY
 from tests.seatrial.conftest import Command
-from tests.seatrial.servers import KEY, answering, closed_port, endpoint, stalling, standin
+from tests.seatrial.servers import KEY, answering, closed_port, endpoint, stalling, standin, wanting_model
 
 FEW = ("--only", "chat.answers", "--only", "chat.stream.*", "--only", "chat.error.*")
 OTHER = "the-baselines-own-key"
@@ -277,3 +277,20 @@ def test_steps_keep_two_runs_together_until_one_has_ended() -> None:
     assert ahead.wait(5)
     thread.join()
     steps.took(0)
+
+
+def test_a_baseline_that_wants_a_model_is_asked_the_same_under_its_name(
+    seatrial: Command, server: str, tmp_path: Path
+) -> None:
+    with endpoint(wanting_model(standin(key=OTHER), "tiny")) as other:
+        result = seatrial("check", server, "--baseline", other, *PAIR, "--only", "chat.answers")
+    assert result.code == 0, result.err
+    assert any("baseline: " in line and "tiny" in line for line in result.err.splitlines())
+    before, after = logs(tmp_path)
+    answers = [one for one in before.exchanges.values() if one.scope == "chat.answers"]
+    assert {json.loads(one.sent.body)["model"] for one in answers} <= {"tiny"}
+    assert len(compare(before, after, Gate(), TODAY).same) >= len(after.exchanges) - 2
+    with endpoint(wanting_model(standin(key=OTHER), "a", "b")) as several:
+        refused = seatrial("check", server, "--baseline", several, *PAIR, "--only", "chat.answers")
+    assert refused.code == 3
+    assert "name one with --baseline-model" in refused.err
