@@ -44,7 +44,12 @@ def evidence(run: Run, outcome: Outcome, *, most: int = 1600, laid_out: bool = T
 
     `laid_out` gives a short JSON document a line for each key.
     """
-    found = (run.exchanges.get(name) for name in reversed(outcome.exchanges))
+    return shown(run, tuple(reversed(outcome.exchanges)), most=most, laid_out=laid_out)
+
+
+def shown(run: Run, names: tuple[str, ...], *, most: int = 1600, laid_out: bool = True) -> tuple[Evidence, ...]:
+    """The exchanges of those ids that the run has, in that order; bodies cut to about `most` characters."""
+    found = (run.exchanges.get(name) for name in names)
     return tuple(_shown(exchange, run.target, most, laid_out) for exchange in found if exchange is not None)
 
 

@@ -29,7 +29,7 @@ _OPEN_AT_FIRST = 6
 def render(run: Run, verdict: Verdict) -> str:
     """Render the report as a complete HTML document."""
     text: str = (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             run=run,
@@ -53,8 +53,9 @@ def render(run: Run, verdict: Verdict) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates, with one door for every text: made visible, then escaped."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates", encoding="utf-8"),
         autoescape=True,
         finalize=_neutral,
@@ -62,8 +63,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["spans"] = _spans
-    return environment
+    made.filters["spans"] = _spans
+    return made
 
 
 def _neutral(value: Any) -> Any:

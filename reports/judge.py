@@ -156,6 +156,14 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
+def filed_under(outcome: Outcome, requirements: Mapping[str, Requirement]) -> tuple[str, str]:
+    """The requirement that an outcome is filed under, the gravest that its check cites, and that one's level."""
+    # A requirement that this version does not know is held to be a MUST: not knowing must not make a gate milder.
+    levels = {cited: requirements[cited].level if cited in requirements else LEVELS[0] for cited in outcome.cites}
+    filed = min(outcome.cites, key=lambda cited: LEVELS.index(levels[cited])) if outcome.cites else ""
+    return filed, levels.get(filed, LEVELS[0])
+
+
 def _findings(run: Run, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> tuple[Finding, ...]:
     found = [_finding(outcome, gate, requirements, today) for outcome in run.outcomes if outcome.status == "fail"]
     grades = list(_GRADED_AS)
@@ -163,10 +171,7 @@ def _findings(run: Run, gate: Gate, requirements: Mapping[str, Requirement], tod
 
 
 def _finding(outcome: Outcome, gate: Gate, requirements: Mapping[str, Requirement], today: date) -> Finding:
-    # A requirement that this version does not know is held to be a MUST: not knowing must not make a gate milder.
-    levels = {cited: requirements[cited].level if cited in requirements else LEVELS[0] for cited in outcome.cites}
-    filed = min(outcome.cites, key=lambda cited: LEVELS.index(levels[cited])) if outcome.cites else ""
-    level = levels.get(filed, LEVELS[0])
+    filed, level = filed_under(outcome, requirements)
     waiver = gate.waiver_for(outcome.check, today)
     return Finding(
         outcome=outcome,

@@ -25,7 +25,7 @@ _SPECIAL = re.compile(r"[&<>`*_\[\]\\|~@#!$:{}^=]")
 
 def render(run: Run, verdict: Verdict) -> str:
     """Render the report as Markdown with tables, in at most 64 KiB of UTF-8."""
-    page = _Page()
+    page = Page()
     page.add(_head(run, verdict))
     for grade in view.GRADE_TITLES:
         _findings(page, verdict, grade)
@@ -45,7 +45,9 @@ def render(run: Run, verdict: Verdict) -> str:
     return page.text
 
 
-class _Page:
+class Page:
+    """A page of Markdown within a bound of bytes; `left_out` counts the blocks that it had no room for."""
+
     def __init__(self) -> None:
         self.size = 0
         self.left_out = 0
@@ -100,7 +102,7 @@ def _head(run: Run, verdict: Verdict) -> str:
     return "\n".join([*lines, "", f"<sub>{', '.join(told)}</sub>"])
 
 
-def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
+def _findings(page: Page, verdict: Verdict, grade: str) -> None:
     findings = verdict.graded(grade)
     if not findings:
         return
@@ -114,7 +116,7 @@ def _findings(page: _Page, verdict: Verdict, grade: str) -> None:
         fitting += 1
     text = title
     if fitting:
-        text += "\n\n" + "\n".join([*_table_head(["check", "level", "requirement", "found"]), *rows[:fitting]])
+        text += "\n\n" + "\n".join([*table_head(["check", "level", "requirement", "found"]), *rows[:fitting]])
     if rest := groups[fitting:]:
         text += "\n\nAnd: " + ", ".join(code(check) for group in rest for check in group.checks)
     if not page.add(text, most=MAX_BYTES - 2048):
@@ -164,7 +166,7 @@ def _options(run: Run, verdict: Verdict) -> str:
     lines = [
         f"### Unsupported options ({len(rows)})",
         "",
-        *_table_head(["option", "level", "gate", "found"]),
+        *table_head(["option", "level", "gate", "found"]),
         *rows,
         "",
     ]
@@ -178,7 +180,7 @@ def _unstable(run: Run) -> str:
     if not found:
         return ""
     rows = [f"| {escaped(rounds, 160)} | {checks} |" for rounds, checks in found[:30]]
-    return "\n".join([f"### {view.UNSTABLE}", "", *_table_head(["rounds", "checks"]), *rows])
+    return "\n".join([f"### {view.UNSTABLE}", "", *table_head(["rounds", "checks"]), *rows])
 
 
 def _unjudged(run: Run) -> str:
@@ -193,7 +195,7 @@ def _unjudged(run: Run) -> str:
         return ""
     more = [f"| and {len(rows) - 30} more | | |"] if len(rows) > 30 else []
     title = f"### Not judged ({sum(count for _, count, _ in found)})"
-    return "\n".join([title, "", *_table_head(["state", "reason", "checks"]), *rows[:30], *more])
+    return "\n".join([title, "", *table_head(["state", "reason", "checks"]), *rows[:30], *more])
 
 
 def _coverage(verdict: Verdict) -> str:
@@ -202,31 +204,33 @@ def _coverage(verdict: Verdict) -> str:
         return ""
     states = [state for state in next(iter(counts.values())) if any(row[state] for row in counts.values())]
     rows = [[level, *(str(row[state]) for state in states)] for level, row in counts.items()]
-    return _table("Coverage of the contract", ["level", *states], rows)
+    return table("Coverage of the contract", ["level", *states], rows)
 
 
 def _readings(verdict: Verdict) -> str:
     rows = [[one.id, one.name, one.text] for one in verdict.readings]
-    return _table("How the endpoint reads the page's contradictions", ["erratum", "reading", "meaning"], rows)
+    return table("How the endpoint reads the page's contradictions", ["erratum", "reading", "meaning"], rows)
 
 
 def _load(load: LoadSummary) -> str:
     parts = [f"### Load: {escaped(load.profile)}", escaped(view.load_line(load))]
     if load.doubt:
         parts.append(f"⚠️ {escaped(load.doubt)}")
-    parts.append(_table("", view.LOAD_HEAD, view.load_rows(load)))
-    parts.append(_table("", view.SLO_HEAD, view.slo_rows(load)))
+    parts.append(table("", view.LOAD_HEAD, view.load_rows(load)))
+    parts.append(table("", view.SLO_HEAD, view.slo_rows(load)))
     words = "; ".join(f"{one.measure.name}: {one.measure.definition}" for one in load.latencies)
     parts.append(f"<sub>{escaped(words, 2000)}</sub>" if words else "")
     return "\n\n".join(part for part in parts if part)
 
 
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with its title, every cell escaped; empty without rows."""
     if not rows:
         return ""
-    lines = [*_table_head(head), *(f"| {' | '.join(escaped(cell, 200) for cell in row)} |" for row in rows)]
+    lines = [*table_head(head), *(f"| {' | '.join(escaped(cell, 200) for cell in row)} |" for row in rows)]
     return "\n".join(([f"### {title}", ""] if title else []) + lines)
 
 
-def _table_head(head: Sequence[str]) -> list[str]:
+def table_head(head: Sequence[str]) -> list[str]:
+    """The two lines that begin a table."""
     return [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]

@@ -23,12 +23,15 @@ LATEST = "latest.jsonl"
 _MOST_IN_A_SECOND = 50
 
 
-def open_log(path: Path | None, options: Options, *, folder: Path, force: bool = False) -> LogWriter:
+def open_log(
+    path: Path | None, options: Options, *, folder: Path, force: bool = False, secrets: tuple[str | None, ...] = ()
+) -> LogWriter:
     """A new log at `path`, or at `trials/<time>-<host>.jsonl` in `folder` with `latest.jsonl` beside it.
 
-    What lies there is only lost with `force`. Raises `UserError` when a log cannot be made there.
+    What lies there is only lost with `force`; `secrets` are hidden besides the run's own key. Raises `UserError` when
+    a log cannot be made there.
     """
-    redact = Redactor([options.key] if options.key else []).record
+    redact = Redactor([key for key in (options.key, *secrets) if key]).record
     try:
         if path is not None:
             if force and path.is_file():

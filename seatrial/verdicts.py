@@ -16,8 +16,8 @@ from seatrial.errors import NoJudgement, UserError
 
 GATE_NAME = "gate.toml"
 # What the name of a report file says about its format; anything else is HTML.
-_BY_SUFFIX: Mapping[str, str] = {".xml": "junit", ".md": "markdown", ".txt": "terminal"}
-_NARROWEST = 60
+BY_SUFFIX: Mapping[str, str] = {".xml": "junit", ".md": "markdown", ".txt": "terminal"}
+NARROWEST = 60
 
 
 def find_gate(path: Path | None, folder: Path) -> Gate:
@@ -45,7 +45,11 @@ def report_path(asked: Path | None, log: Path) -> Path | None:
 
 def write_report(path: Path, run: Run, verdict: Verdict, kind: str | None = None) -> None:
     """Write the report in the format named, or that of the file's name; `NoJudgement` when it cannot be written."""
-    text = FORMATS[kind or _BY_SUFFIX.get(path.suffix.lower(), "html")](run, verdict)
+    write_text(path, FORMATS[kind or BY_SUFFIX.get(path.suffix.lower(), "html")](run, verdict))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report's text; `NoJudgement` when it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -63,9 +67,13 @@ def check_report_path(path: Path | None) -> None:
 def show(run: Run, verdict: Verdict, kind: str, stream: TextIO, *, colour: bool, width: int) -> None:
     """Put the report of that format on a stream; colour and width are for a terminal."""
     if kind == "terminal":
-        terminal.show(run, verdict, stream, colour=colour, width=max(width, _NARROWEST))
+        terminal.show(run, verdict, stream, colour=colour, width=max(width, NARROWEST))
         return
-    text = FORMATS[kind](run, verdict)
+    put_text(FORMATS[kind](run, verdict), stream)
+
+
+def put_text(text: str, stream: TextIO) -> None:
+    """Put a report's text on a stream as it is."""
     # XML and HTML say themselves that they are UTF-8, whatever the terminal's encoding is.
     buffer = getattr(stream, "buffer", None)
     if buffer is None:

@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "Run the reference server: the embedded stand-in, or a real vLLM.",
     "replay": "Judge a recorded run again without a network.",
     "report": "Render a recorded run.",
+    "compare": "Hold a recorded run against a baseline.",
     "explain": "Show what a requirement, a check or an erratum is about.",
     "list": "List checks, requirements, errata, load profiles or mutants.",
 }

@@ -1,0 +1,1 @@
+"""Two runs side by side: what differs, graded by requirement, and how that is shown."""
