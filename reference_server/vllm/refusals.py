@@ -19,6 +19,7 @@ _TEXTS = ("input_text", "input_tokens", "prompt_token_ids", "max_model_len")
 _FAILED = {503: "the model server is not ready; try again", 504: "the model server took too long"}
 _SUFFIX = re.compile(r"\s*\(parameter=\w+, value=.*\)$", re.DOTALL)
 _VALIDATION = re.compile(r"'loc': '(?:body\.)?([^']*)', 'msg': (?:'([^']*)'|\"([^\"]*)\")")
+_CONTEXT = re.compile(r"max_model_len=(\d+)")
 _NAMED = re.compile(r"`?(\w+)`?")
 
 
@@ -33,9 +34,10 @@ def refusal(status: int, raw: bytes, asked: Mapping[str, Any]) -> tuple[int, dic
         # What the tokenizer says of half a surrogate pair.
         message, named = "the text is not valid Unicode", _TEXTS[0]
     param = _param(named, message, asked)
-    found = _VALIDATION.findall(message)
-    if found:
+    if found := _VALIDATION.findall(message):
         message = "; ".join(f"{name}: {single or double}" for name, single, double in found)
+    if length := _CONTEXT.search(message):
+        message = f"the prompt and `max_tokens` exceed the model's context length of {length[1]} tokens"
     message = _SUFFIX.sub("", message)[:_LONGEST] or "the model server refused the request"
     return status, asgi.error_body(status, message, param)
 

@@ -239,4 +239,4 @@ def _integer(value: Any) -> int | None:
 
 
 def _number(value: Any, default: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else default
