@@ -16,7 +16,7 @@ from reference_server import asgi
 _LONGEST = 400
 # A parameter that vLLM names otherwise: it means the text that was sent.
 _TEXTS = ("input_text", "input_tokens", "prompt_token_ids", "max_model_len")
-_FAILED = {503: "the model server is not ready; try again", 504: "the model server took too long"}
+_FAILED = {500: "the model server failed", 503: "the model server is not ready; try again"}
 _SUFFIX = re.compile(r"\s*\(parameter=\w+, value=.*\)$", re.DOTALL)
 _VALIDATION = re.compile(r"'loc': '(?:body\.)?([^']*)', 'msg': (?:'([^']*)'|\"([^\"]*)\")")
 _CONTEXT = re.compile(r"max_model_len=(\d+)")
@@ -27,7 +27,7 @@ def refusal(status: int, raw: bytes, asked: Mapping[str, Any]) -> tuple[int, dic
     """Status and document of a refusal, out of vLLM's own answer to the request with that body."""
     if status >= 500:
         known = status if status in _FAILED else 500
-        return known, asgi.error_body(known, _FAILED.get(known, "the model server failed"))
+        return known, asgi.error_body(known, _FAILED[known])
     message, named = _read(raw)
     status = status if status in (400, 404, 413, 422, 429) else 400
     if "TextEncodeInput" in message:

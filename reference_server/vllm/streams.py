@@ -58,14 +58,16 @@ class Relay:
         """What goes out for one event."""
         if _USAGE in event:
             return self._with_usage(event)
-        released = self._released()
         if event.startswith(_ERROR):
             # Too late for a status; what went wrong is the server's own affair.
-            return released + frame(refusal(500, b"", {})[1])
+            return self._released() + frame(refusal(500, b"", {})[1])
         if not event.startswith(b"data: {"):
-            return released + event
+            return self._released() + event
         events = list(self._copies(event) if self._order.verbatim else self._rewritten(event))
-        if events and _FINISH in events[-1] and not self._order.usage_apart:
+        if not events:
+            return b""
+        released = self._released()
+        if _FINISH in events[-1] and not self._order.usage_apart:
             self._held = events.pop()
         return released + b"".join(events)
 
