@@ -53,15 +53,17 @@ def best(candidates: Sequence[Candidate], order: Order) -> list[Candidate]:
 
 
 def _ended(beam: Candidate, order: Order) -> Candidate:
-    """The beam up to its first stop string or stop token, neither of which vLLM's search knows."""
+    """The beam up to its first stop string, stop token or end token; vLLM's search knows but one of the last."""
     scanner = StopScanner(order.stops)
     text = ""
     for count, (token, number) in enumerate(zip(beam.tokens, beam.ids, strict=True), start=1):
-        ends = number in order.stop_token_ids
+        ends = number in order.stop_token_ids or (token.ends and not order.ignores_eos)
         hidden = token.special and (ends or order.skips_specials)
         text += scanner.feed("" if hidden else token.text)
         if ends and not scanner.stopped:
             text += scanner.flush()
+        if count == len(beam.tokens) and beam.reason == "stop" and not scanner.stopped:
+            break
         if ends or scanner.stopped:
             return replace(beam, text=text, tokens=beam.tokens[:count], ids=beam.ids[:count], reason="stop")
     return beam

@@ -53,6 +53,16 @@ _OWN: Mapping[Route, tuple[str, ...]] = {
         "chat_template_kwargs",
     ),
 }
+# What is not given has the value that changes nothing, and not the one in the model's own `generation_config.json`.
+_NEUTRAL: Mapping[str, float] = {
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+}
 # What vLLM's beam search looks at; it would refuse or ignore the rest.
 _BEAM = ("prompt", "messages", "max_tokens", "max_completion_tokens", "ignore_eos", "skip_special_tokens")
 
@@ -90,6 +100,7 @@ class Order:
     stop_token_ids: frozenset[int] = frozenset()
     presence_penalty: float = 0.0
     skips_specials: bool = True
+    ignores_eos: bool = False
     shows_ends: bool = False
 
     @property
@@ -158,6 +169,7 @@ def read_order(route: Route, body: Mapping[str, Any], dialect: Dialect) -> Order
         stop_token_ids=ids,
         presence_penalty=_number(asked.get("presence_penalty"), 0.0),
         skips_specials=skips,
+        ignores_eos=asked.get("ignore_eos") is True,
         # With special tokens skipped there is nothing to take away again.
         shows_ends=keeps_ends and not skips,
     )
@@ -171,6 +183,8 @@ def _inner(order: Order, asked: Mapping[str, Any], dialect: Dialect) -> Json:
     """The parameters that vLLM shares with the contract."""
     names = (*_OWN[order.route], *_SHARED)
     inner = {name: _plain(name, asked[name]) for name in names if name in asked and (not order.beam or name in _BEAM)}
+    if not order.beam:
+        inner = {**_NEUTRAL, **inner}
     inner["model"] = dialect.model
     default = dialect.max_tokens.get(order.route)
     if default is not None and not {"max_tokens", "max_completion_tokens"} & set(inner):

@@ -27,6 +27,7 @@ _ERROR = b'data: {"error"'
 _FIRST = b'"choices":[{"index":0,'
 _DATA = b"data: "
 _END = b"\n\n"
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Relay:
@@ -89,7 +90,7 @@ class Relay:
         if delta is not None and "role" in delta:
             changed: Json = {"delta": delta, "logprobs": None, "finish_reason": None}
         else:
-            writer = self._writers.setdefault(index, Writer(order))
+            writer = self._writers.get(index) or self._writers.setdefault(index, Writer(order))
             text = (choice["text"] if delta is None else delta.get("content")) or ""
             piece = writer.write(text, read_tokens(choice.get("logprobs")), choice["finish_reason"])
             if piece.silent:
@@ -121,4 +122,4 @@ def _marked(body: bytes) -> bool:
 
 def _compact(document: Json) -> bytes:
     """An event written as vLLM writes its own."""
-    return b"data: " + json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + _END
+    return _DATA + _encoded(document).encode() + _END

@@ -19,6 +19,8 @@ LEAST = -9999.0
 # How the special tokens of Llama models look; as one token, text never looks like that.
 _SPECIAL = re.compile(r"<\|[^|]*\|>|</?s>|<unk>|<pad>")
 
+_ENDS = frozenset({"<|eot_id|>", "<|end_of_text|>", "<|eom_id|>", "</s>"})
+
 
 @dataclass(frozen=True)
 class Token:
@@ -32,6 +34,11 @@ class Token:
     def special(self) -> bool:
         """Whether it looks like a special token."""
         return _SPECIAL.fullmatch(self.text) is not None
+
+    @property
+    def ends(self) -> bool:
+        """Whether it looks like one that ends an answer."""
+        return self.text in _ENDS
 
     def likeliest(self, count: int) -> list[tuple[str, float]]:
         """The `count` likeliest of those listed, likeliest first."""

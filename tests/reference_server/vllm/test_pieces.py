@@ -78,6 +78,14 @@ def test_a_beam_ends_at_a_stop_token_and_shows_it() -> None:
     assert (kept.text, kept.reason) == ("ab", "stop")
 
 
+def test_a_beam_ends_at_any_end_token() -> None:
+    pieces = [Token("a", -0.1), Token("<|end_of_text|>", -0.1), Token("b", -0.1)]
+    one = Candidate({}, "ab", tuple(pieces), (1, 2, 3), "length")
+    (kept,) = best([one], order(**BEAMS, best_of=2))
+    assert (kept.text, kept.reason, len(kept.tokens)) == ("a", "stop", 2)
+    assert best([one], order(**BEAMS, best_of=2, ignore_eos=True)) == [one]
+
+
 def test_a_penalty_turns_to_the_beam_that_repeats_less() -> None:
     beams = [beam("aaa", -0.1, -0.1, -0.1), beam("abc", -0.5, -0.5, -0.5)]
     assert best(beams, order(**BEAMS, best_of=2))[0].text == "aaa"

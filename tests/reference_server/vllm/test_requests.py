@@ -26,7 +26,13 @@ def test_a_null_is_not_passed_on() -> None:
     nulls: dict[str, Any] = dict.fromkeys(
         ("ignore_eos", "skip_special_tokens", "stop", "stop_token_ids", "logprobs", "best_of")
     )
-    assert read(**nulls).inner == {**BODIES["completions"], "model": "served", "n": 1}
+    assert read(**nulls).inner == read().inner
+    assert None not in read(**nulls).inner.values()
+
+
+def test_the_models_own_defaults_do_not_count() -> None:
+    inner = read(top_p=0.5, temperature=None).inner
+    assert [inner[name] for name in ("temperature", "top_p", "top_k", "repetition_penalty")] == [1, 0.5, 0, 1]
 
 
 @pytest.mark.parametrize("name", ["whatever", "", 7, ...])
