@@ -23,6 +23,7 @@ HEALTH = "/health"
 
 _MOST_BODY = 8 << 20
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_TOLD = (b"content-type", b"content-length")
 _TOKENIZED = ("prompt", "messages", "add_special_tokens", "add_generation_prompt", "return_token_strs")
 
 
@@ -117,7 +118,8 @@ class _Exchange:
             if self._status == 200 and self.relay:
                 await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
             elif self._status == 200 and self.verbatim:
-                await self._send(message)
+                told = [pair for pair in message["headers"] if pair[0].lower() in _TOLD]
+                await self._send({**message, "headers": told})
         elif self._status == 200 and self.relay:
             await self.relay.part(message)
         elif self._status == 200 and self.verbatim:

@@ -332,6 +332,6 @@ def _judge_logprobs(route: Route, body: Json) -> None:
 
 
 async def _sent(send: asgi.Send, status: int, body: bytes, kind: str = "application/json") -> None:
-    head = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+    head = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode()), (b"vary", b"Origin")]
     await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
