@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from reference_server.vllm.candidates import Candidate, best
+from reference_server.vllm.choices import Writer
 from reference_server.vllm.refusals import refusal
 from reference_server.vllm.requests import Dialect, Order, read_order
 from reference_server.vllm.tokens import LEAST, Token, laid_out, read_tokens, without_special_end
@@ -45,6 +46,19 @@ def test_of_two_tokens_that_look_alike_the_chosen_one_has_its_value() -> None:
 )
 def test_one_special_token_is_taken_from_the_end(text: str, kept: str) -> None:
     assert without_special_end(text) == kept
+
+
+def test_a_hidden_token_is_not_listed_and_takes_no_place() -> None:
+    tokens = [Token("a", -0.1), Token("<|eot_id|>", -0.1), Token("b", -0.1)]
+    placed = Writer(order(logprobs=0, ignore_eos=True)).write("ab", tokens, "length").placed
+    assert [(offset, token.text) for offset, token in placed] == [(0, "a"), (1, "b")]
+    shown = Writer(order(logprobs=0, ignore_eos=True, skip_special_tokens=False))
+    assert len(shown.write("a<|eot_id|>b", tokens, "length").placed) == 3
+
+
+def test_text_that_was_held_back_is_shown_at_the_end() -> None:
+    writer = Writer(order(stop=["bX"], stop_token_ids=[0]))
+    assert [writer.write("ab", [], None).text, writer.write("", [], "length").text] == ["a", "b"]
 
 
 def beam(text: str, *logprobs: float, ids: tuple[int, ...] | None = None) -> Candidate:
@@ -84,6 +98,12 @@ def test_a_beam_ends_at_any_end_token() -> None:
     (kept,) = best([one], order(**BEAMS, best_of=2))
     assert (kept.text, kept.reason, len(kept.tokens)) == ("a", "stop", 2)
     assert best([one], order(**BEAMS, best_of=2, ignore_eos=True)) == [one]
+
+
+def test_a_beam_that_ended_by_itself_keeps_its_own_text() -> None:
+    pieces = (Token("caf", -0.1), Token("", -0.1), Token("<|eot_id|>", -0.1))
+    one = Candidate({}, "caf\u00e9", pieces, (1, 2, 3), "stop")
+    assert best([one], order(**BEAMS, best_of=2)) == [one]
 
 
 def test_a_penalty_turns_to_the_beam_that_repeats_less() -> None:

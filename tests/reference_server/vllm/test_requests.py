@@ -123,6 +123,8 @@ def test_a_beam_search_is_as_wide_as_best_of() -> None:
     inner = order.inner
     assert (inner["use_beam_search"], inner["n"], inner["temperature"], inner["logprobs"]) == (True, 4, 0, 1)
     assert not {"stop", "stream", "presence_penalty"} & set(inner)
+    # The end token counts for the mean and for the usage as it does in any other answer.
+    assert inner["return_token_ids"] is inner["include_stop_str_in_output"] is True
     assert (order.scan, order.keep, order.whole) == (("x",), 2, True)
 
 
