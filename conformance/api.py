@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 from conformance.budget import upper_bound
 from conformance.check import Inconclusive, Skip, Unsupported, Violation
 from conformance.courier import Courier, Witness
+from conformance.reader import Reader
 from conformance.settings import Settings
 from conformance.shared import Shared
 from conformance.strategies.bodies import fitting, without
-from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
+from conformance.wire.exchange import UNREACHABLE, Exchange, Sent
 from reports.model import Capability
 from schemas import emit
 from schemas.model import Contract, Operation, Route
@@ -33,7 +34,7 @@ class Unreachable(Inconclusive):
     """The endpoint did not take a connection: nothing can be said about its contract."""
 
 
-class Api:
+class Api(Reader):
     """One route (or the endpoint as a whole) for one check. `requests` and `tokens` count what the check spent."""
 
     def __init__(
@@ -273,49 +274,6 @@ class Api:
         if not reading.passes:
             raise Violation(reading.text, *evidence)
 
-    def document(self, exchange: Exchange) -> dict[str, Any]:
-        """The JSON object of a successful answer; anything else is a `Violation`."""
-        if exchange.status != 200:
-            raise Violation(f"a valid request got status {exchange.status}", exchange)
-        try:
-            value = exchange.json
-        except NotJson as error:
-            raise Violation(f"the body of a 200 is not JSON: {error}", exchange) from None
-        if not isinstance(value, dict):
-            raise Violation("the body of a 200 is not a JSON object", exchange)
-        return value
-
-    def choices(self, exchange: Exchange) -> list[dict[str, Any]]:
-        """The choices of a successful answer, in its order; `Violation` when they are no list of objects, or empty."""
-        choices = self.document(exchange).get("choices")
-        if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-            raise Violation("`choices` is not a list of objects", exchange)
-        if not choices:
-            raise Violation("`choices` is empty", exchange)
-        return choices
-
-    def texts(self, exchange: Exchange) -> list[str]:
-        """The text of each choice, in the answer's order; `Violation` when a choice has none."""
-        return [self._text(choice, exchange) for choice in self.choices(exchange)]
-
-    def text(self, exchange: Exchange) -> str:
-        """The text of the only choice; `Violation` when there is not exactly one."""
-        texts = self.texts(exchange)
-        if len(texts) != 1:
-            raise Violation(f"one choice was asked for, {len(texts)} came", exchange)
-        return texts[0]
-
-    def usage(self, exchange: Exchange) -> dict[str, int]:
-        """The usage of a successful answer; `Violation` unless its three counts are whole numbers."""
-        return usage_of(self.document(exchange), exchange)
-
-    def _text(self, choice: Mapping[str, Any], exchange: Exchange) -> str:
-        holder = choice if self.route == "completions" else choice.get("message")
-        text = holder.get("text" if self.route == "completions" else "content") if isinstance(holder, Mapping) else None
-        if not isinstance(text, str):
-            raise Violation("a choice has no text", exchange)
-        return text
-
     def _headers(self, changes: Mapping[str, str | None]) -> tuple[tuple[str, str], ...]:
         headers: dict[str, str | None] = {"Content-Type": "application/json", **self.contract.headers}
         if self.settings.key is not None:
@@ -383,17 +341,3 @@ def _complete(exchange: Exchange) -> Exchange:
     if exchange.failure:
         raise Violation(f"no complete answer ({exchange.failure}): {exchange.detail}", exchange)
     return exchange
-
-
-def usage_of(document: Mapping[str, Any], exchange: Exchange) -> dict[str, int]:
-    """The three counts of a document's `usage`; `Violation` unless each is a whole number of at least 0."""
-    usage = document.get("usage")
-    if not isinstance(usage, dict):
-        raise Violation("the answer has no `usage` object", exchange)
-    counts: dict[str, int] = {}
-    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        value = usage.get(name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise Violation(f"`usage.{name}` is {value!r}, which is no count", exchange)
-        counts[name] = value
-    return counts

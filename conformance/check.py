@@ -22,6 +22,10 @@ Body = Callable[["Api"], None]
 # The smallest selection that a check belongs to; each has all of those before it.
 Tier = Literal["quick", "standard", "thorough"]
 TIERS: tuple[Tier, ...] = ("quick", "standard", "thorough")
+# "together" with others; "alone", for what looks at what a request leaves behind or at times; "last", alone and after
+# all others, for what may upset the endpoint.
+When = Literal["together", "alone", "last"]
+WHENS: tuple[When, ...] = ("together", "alone", "last")
 
 
 class Violation(Exception):
@@ -81,8 +85,8 @@ class Check:
     """A check bound to one contract: ready to run.
 
     `id` is a name and never a position; `cites` are requirement ids, the first the one that a failure is filed under;
-    `settles` are the errata whose reading the check records; `cost` is the order in which checks run (cheap first,
-    dangerous last); `tier` is the smallest profile that plans the check.
+    `settles` are the errata whose reading the check records; `when` is beside whom it runs, and `cost` the order among
+    those (cheap first); `tier` is the smallest profile that plans the check.
     """
 
     id: str
@@ -94,6 +98,7 @@ class Check:
     needs: tuple[str, ...] = ()
     settles: tuple[str, ...] = ()
     mutants: tuple[Mutant, ...] = ()
+    when: When = "together"
     cost: int = 0
     deadline: float = 60.0
     # A check that a row implies knows how to ask little where little is wanted.
@@ -114,6 +119,7 @@ class Declaration:
     routes: tuple[Route, ...]
     needs: tuple[str, ...]
     settles: tuple[str, ...]
+    when: When
     cost: int
     deadline: float
     tier: Tier
@@ -149,28 +155,30 @@ class Declaration:
                 needs=_completed(self.needs, route),
                 settles=tuple(e for e in _completed(self.settles, route) if e in errata),
                 mutants=tuple(replace(m, id=f"{check_id}/{m.id}") for m in self._mutants),
+                when=self.when,
                 cost=self.cost,
                 deadline=self.deadline,
                 tier=self.tier,
             )
 
 
-def check(
+def check(  # noqa: PLR0913 - the words of a declaration, each of them optional
     name: str,
     *,
     cites: Iterable[str],
     routes: Iterable[Route] = ROUTES,
     needs: Iterable[str] = (),
     settles: Iterable[str] = (),
+    when: When = "together",
     cost: int = 0,
     deadline: float = 60.0,
     tier: Tier = "standard",
 ) -> Callable[[Body], Declaration]:
     """Declare a check; its docstring states the fact that holds when it passes, and is its title in every report.
 
-    `routes` empty means that the check belongs to the endpoint as a whole. `tier` is "quick" for a check that is worth
-    its few requests in every run, "thorough" for one that costs more than it usually finds. Raises `ValueError` at
-    import for a check without a title or without a citation.
+    `routes` empty means that the check belongs to the endpoint as a whole; the rest is as in `Check`. `tier` is "quick"
+    for a check that is worth its few requests in every run, "thorough" for one that costs more than it usually finds.
+    Raises `ValueError` at import for a check without a title or without a citation.
     """
     cited = tuple(cites)
     if not cited:
@@ -178,7 +186,9 @@ def check(
 
     def declare(function: Body) -> Declaration:
         _title(function)
-        return Declaration(function, name, cited, tuple(routes), tuple(needs), tuple(settles), cost, deadline, tier)
+        return Declaration(
+            function, name, cited, tuple(routes), tuple(needs), tuple(settles), when, cost, deadline, tier
+        )
 
     return declare
 

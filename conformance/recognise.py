@@ -6,27 +6,23 @@ Law: at most eight requests; what an endpoint says of itself is shown but never 
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.courier import Courier
+from conformance.models import OTHER_TASK, Named, document, names_in, quoted, several, wants_model
 from conformance.preflight import HINTS, CannotJudge, no_access
-from conformance.wire.exchange import UNREACHABLE, Exchange, NotJson, Sent
+from conformance.wire.exchange import UNREACHABLE, Exchange, Sent
 
 MOST_REQUESTS = 8
 _QUERY = "?api-version=2024-05-01-preview"
 _CHAT: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Ahoy"}], "max_tokens": 1}
 _TEXT: Mapping[str, Any] = {"prompt": "Ahoy", "max_tokens": 1}
 _NOT_THERE = (404, 405)
-_ABOUT_MODEL = re.compile(rb"\bmodel\b", re.IGNORECASE)
-_OTHER_TASK = re.compile(rb"not available with|modality not supported", re.IGNORECASE)
 _AZURE_HEADERS = ("x-ms-", "azureml-", "ms-azureml-", "apim-")
 _BAD_VALUE = "seatrial-no-such-value"
-# How many of the names that an endpoint lists are shown, and how much of each.
-_SHOWN, _LONGEST = 3, 40
 
 
 # A sign of the vendor speaks for both of its contracts.
@@ -41,21 +37,26 @@ _SIGNS_OF: Mapping[str, tuple[str, ...]] = {
 class Recognised:
     """The contract that an endpoint most likely speaks; `why` ends the sentence 'contract: NAME, because …'.
 
-    `certain` is false where another contract would fit as well; `model` is the only one listed, where a request needs
-    one; `exchanges` are the evidence.
+    `certain` is false where another contract would fit as well; `named` is the model listed, where a request needs one;
+    `exchanges` are the evidence.
     """
 
     contract: str
     why: str
     certain: bool = True
-    model: str | None = None
+    named: Named | None = None
     exchanges: tuple[Exchange, ...] = ()
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model that goes along."""
+        return self.named.name if self.named else None
 
     @property
     def line(self) -> str:
         """What the terminal and the log say of it."""
         doubt = "" if self.certain else " (a guess: --contract names another)"
-        model = f"; it wants a model, so {_quoted(self.model)} goes along, the only one it lists" if self.model else ""
+        model = f"; it wants a model, so {self.named.goes_along}" if self.named else ""
         return f"contract: {self.contract}, because {self.why}{doubt}{model}"
 
 
@@ -73,7 +74,7 @@ class _Recogniser:
     model: str | None
     timeout: float
     exchanges: list[Exchange] = field(default_factory=list)
-    taken: str | None = None
+    taken: Named | None = None
     signs: list[tuple[str, int, str]] = field(default_factory=list)
 
     def decide(self) -> Recognised:
@@ -106,35 +107,29 @@ class _Recogniser:
                 raise no_access(answer.status, self.key)
             if self._wants_model(answer, listed):
                 answer = self._send("POST", path + ("" if prefix else _QUERY), self._body(path))
-            if answer.status == 200 and isinstance(_object(answer).get("choices"), list | dict):
+            if answer.status == 200 and isinstance(document(answer).get("choices"), list | dict):
                 return path
-            refused = answer.status in (400, 422) and _object(answer) and not _OTHER_TASK.search(answer.body)
+            refused = answer.status in (400, 422) and document(answer) and not OTHER_TASK.search(answer.body)
             weak = weak or (path if refused and prefix else "")
         return weak
 
     def _wants_model(self, answer: Exchange, listed: list[str]) -> bool:
         """Whether the answer says that a model is missing; the only one listed is then taken along from now on."""
-        unnamed = self.model is None and answer.status in (400, 404, 422)
-        if not unnamed or not listed or not _ABOUT_MODEL.search(answer.body) or _OTHER_TASK.search(answer.body):
+        if self.model is not None or not listed or not wants_model(answer):
             return False
         if len(listed) > 1:
-            names = ", ".join(map(_quoted, listed[:_SHOWN])) + (", …" if len(listed) > _SHOWN else "")
-            raise CannotJudge(f"the endpoint wants a model and lists {len(listed)} ({names})", "name one with --model")
-        self.model = self.taken = listed[0]
+            raise CannotJudge(several(listed), "name one with --model")
+        self.taken = Named(listed[0], "/v1/models")
+        self.model = self.taken.name
         self._sign("openai", 3, f"{answer.sent.path.split('?')[0]} refuses a request without `model`")
         return True
 
     def _listed(self, answer: Exchange) -> list[str]:
         """The names that /v1/models lists; each call of it counts as a sign."""
-        document = _object(answer)
-        data = document.get("data") if answer.status == 200 else None
-        if not isinstance(data, list):
-            return []
-        models = [one for one in data[:1000] if isinstance(one, dict) and isinstance(one.get("id"), str)]
-        names = [one["id"] for one in models if 0 < len(one["id"]) <= 256]
+        names = names_in(answer)
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            self._sign("openai", 1, f"GET /v1/models lists {_quoted(names[0])}{more}")
+            self._sign("openai", 1, f"GET /v1/models lists {quoted(names[0])}{more}")
         return names
 
     def _azure_signs(self, about: Exchange) -> None:
@@ -147,8 +142,8 @@ class _Recogniser:
             }
         )
         if named:
-            self._sign("azure", 4, f"its answers have {_quoted(named[0])}")
-        if about.status == 200 and {"model_name", "model_type"} <= set(_object(about)):
+            self._sign("azure", 4, f"its answers have {quoted(named[0])}")
+        if about.status == 200 and {"model_name", "model_type"} <= set(document(about)):
             self._sign("azure", 2, "GET /info names its model")
 
     def _engine_signs(self, path: str, listed: list[str]) -> None:
@@ -222,20 +217,7 @@ class _Recogniser:
 
 
 def _has_arrays(answer: Exchange) -> bool:
-    choices = _object(answer).get("choices")
+    choices = document(answer).get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     logprobs = first.get("logprobs") if isinstance(first, dict) else None
     return isinstance(logprobs, dict) and "token_logprobs" in logprobs
-
-
-def _object(answer: Exchange) -> dict[str, Any]:
-    try:
-        value = answer.json
-    except NotJson:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _quoted(text: str) -> str:
-    """An endpoint's own word, short and with nothing in it that a terminal would act on."""
-    return ascii(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

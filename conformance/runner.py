@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from conformance.api import Api, Unreachable
-from conformance.check import Check, Inconclusive, Skip, Throttled, Unsupported, Violation
+from conformance.check import WHENS, Check, Inconclusive, Skip, Throttled, Unsupported, Violation
 from conformance.courier import Courier
 from conformance.health import lasting_trouble
 from conformance.settings import Settings
@@ -27,10 +27,6 @@ UNREACHABLE_IN_A_ROW = 3
 SILENT_IN_A_ROW = 6
 # So many checks that time out when they run alone as well, and no other is run again: the endpoint is not only slow.
 IN_VAIN = 3
-# From this cost on a check may upset the endpoint, so it runs alone and after all others.
-DANGEROUS = 10
-# From this cost on it runs alone as well, since it looks at what a request leaves behind for the next one.
-ALONE = 8
 
 
 class Runner:
@@ -63,7 +59,7 @@ class Runner:
         self._on_outcome = on_outcome
         self._shared = Shared()
         self._planned = {check.id: check for check in checks}
-        self._waiting = sorted(checks, key=lambda check: check.cost)
+        self._waiting = sorted(checks, key=lambda check: (WHENS.index(check.when), check.cost))
         self._running: dict[str, Check] = {}
         self._changed = threading.Condition()
         self._unreachable = self._silent = self._throttled = 0
@@ -142,24 +138,24 @@ class Runner:
         if check.id in self._timed_out:
             self._in_vain = self._in_vain + 1 if outcome.hint == SILENT_HINT else 0
             return False
-        if outcome.hint != SILENT_HINT or self._jobs == 1 or check.cost >= ALONE:
+        if outcome.hint != SILENT_HINT or self._jobs == 1 or check.when != "together":
             return False
         self._timed_out[check.id] = outcome
-        last = next((at for at, one in enumerate(self._waiting) if one.cost >= DANGEROUS), len(self._waiting))
+        last = next((at for at, one in enumerate(self._waiting) if one.when == "last"), len(self._waiting))
         place = 0 if check.id in self._needed else last
-        self._waiting.insert(place, replace(check, cost=DANGEROUS))
+        self._waiting.insert(place, replace(check, when="last"))
         return True
 
     def _next(self) -> Check | None:
-        """The next check that may start; waits for needs and for dangerous checks; None when there is none left."""
+        """The next check that may start, once its needs are met and nobody is in its way; None when there is none."""
         with self._changed:
             while not self.stop.is_set():
                 if not self._waiting:
                     return None
                 for position, check in enumerate(self._waiting):
-                    if check.cost >= ALONE and (self._running or position):
+                    if check.when != "together" and (self._running or position):
                         break
-                    if any(one.cost >= ALONE for one in self._running.values()):
+                    if any(one.when != "together" for one in self._running.values()):
                         break
                     if all(need in self.outcomes or need not in self._planned for need in check.needs):
                         self._running[check.id] = self._waiting.pop(position)
@@ -276,8 +272,8 @@ def judged(check: Check, api: Api) -> Outcome:
 
 
 def _run(check: Check, api: Api) -> None:
-    """Run the check; after a dangerous one the endpoint is to answer as before, whatever the check itself found."""
-    if check.cost < DANGEROUS:
+    """Run the check; after one of the last the endpoint is to answer as before, whatever the check itself found."""
+    if check.when != "last":
         check.run(api)
         return
     try:

@@ -58,11 +58,11 @@ def error(param: str) -> dict[str, Json]:
     return {"message": _MESSAGE, "type": None, "param": param, "code": CODE, "status": 400}
 
 
-def withheld(answer: Answer) -> Answer:
-    """The answer with its first choice filtered."""
+def withheld(answer: Answer, indices: frozenset[int] = frozenset({0})) -> Answer:
+    """The answer with the choices of those indices filtered."""
 
     def keep_back(choice: dict[str, Json]) -> None:
-        if choice.get("index") != 0:
+        if choice.get("index") not in indices:
             return
         choice["logprobs"] = None
         if "text" in choice:

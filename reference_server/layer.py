@@ -9,13 +9,15 @@ from __future__ import annotations
 import hmac
 import json
 import re
+from collections.abc import Awaitable
 from typing import Any
 
 from reference_server import asgi
+from reference_server.admission import Settlement, account_name, answer_estimate, prompt_estimate
 from reference_server.description import PATHS as DESCRIBED
 from reference_server.description import description
 from reference_server.extras import sort_extras
-from reference_server.limits import DEFAULT, UNLIMITED, Charge, Limiter, Limits, Refusal
+from reference_server.limits import DEFAULT, UNLIMITED, Account, Limiter, Limits, Refusal
 from reference_server.validation import Fault, Judge, Pair
 from schemas import emit
 from schemas.model import Contract, Operation
@@ -26,8 +28,6 @@ MODELS_PATH = "/v1/models"
 TOKENIZE_PATH = "/tokenize"
 
 _MOST_BODY = 1 << 20
-_TAIL = 4096
-_TOKENS = re.compile(rb'"(prompt_tokens|completion_tokens)"\s*:\s*(\d+)')
 
 
 class NotJsonError(ValueError):
@@ -78,10 +78,10 @@ class ContractLayer:
             return
         started = False
 
-        async def noted(message: asgi.Message) -> None:
+        def noted(message: asgi.Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
             await self._serve(scope, receive, noted)
@@ -154,10 +154,10 @@ class ContractLayer:
         self, operation: Operation, scope: asgi.Scope, raw: bytes | None, receive: asgi.Receive, send: asgi.Send
     ) -> None:
         """Count, judge and pass on one request to a route of the contract."""
-        holder = asgi.header(scope, "authorization") or ""
-        refusal = self._limiter.admit(holder)
-        if refusal:
-            await self._throttle(refusal, holder, send)
+        account = self._limiter.account(account_name(scope))
+        admitted = self._limiter.admit(account)
+        if isinstance(admitted, Refusal):
+            await self._throttle(admitted, account, send)
             return
         refused = _head_fault(scope, raw)
         if refused:
@@ -175,11 +175,14 @@ class ContractLayer:
             return
         # What was not repaired is passed on as it came.
         raw = raw if passed is body else json.dumps(passed).encode()
-        charge = self._limiter.charge(holder, estimate(passed))
+        prompt = prompt_estimate(passed)
+        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed))
         if isinstance(charge, Refusal):
-            await self._throttle(charge, holder, send)
+            await self._throttle(charge, account, send)
             return
-        await self._pass_on(operation, scope, raw, charge, receive, send)
+        told = [(name.encode(), value.encode()) for name, value in self._limiter.headers(account).items()]
+        settlement = Settlement(self._limiter, charge, prompt)
+        await self._pass_on(operation, scope, raw, settlement, told, receive, send)
 
     async def _judged(
         self, operation: Operation, scope: asgi.Scope, body: Any, send: asgi.Send
@@ -214,37 +217,42 @@ class ContractLayer:
         operation: Operation,
         scope: asgi.Scope,
         raw: bytes,
-        charge: Charge,
+        settlement: Settlement,
+        told: list[tuple[bytes, bytes]],
         receive: asgi.Receive,
         send: asgi.Send,
     ) -> None:
+        """Have the inner app answer, with the headers `told` added, and settle however that ends."""
         path = INNER_PATHS[operation.route]
         headers = [
             pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"transfer-encoding")
         ]
         headers.append((b"content-length", str(len(raw)).encode()))
         inner = {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
-        told = [(name.encode(), value.encode()) for name, value in self._limiter.headers(charge.key).items()]
-        succeeded = False
-        tail = b""
 
-        async def counted(message: asgi.Message) -> None:
-            nonlocal succeeded, tail
+        # No coroutine of its own: this is what each chunk of a stream goes through.
+        def counted(message: asgi.Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                succeeded = message["status"] == 200
+                settlement.begin(message)
                 message = {**message, "headers": [*message.get("headers", ()), *told]}
             else:
-                tail = (tail + message.get("body", b""))[-_TAIL:]
-            await send(message)
+                settlement.see(message)
+            return send(message)
 
-        await self._app(inner, asgi.replay(raw, receive), counted)
-        used = _used(tail) if succeeded else 0
-        if used is not None:
-            self._limiter.settle(charge, used)
+        failed = False
+        try:
+            await self._app(inner, asgi.replay(raw, receive), counted)
+        except asgi.DisconnectError:
+            raise
+        except Exception:
+            failed = True
+            raise
+        finally:
+            settlement.settle(failed=failed)
 
-    async def _throttle(self, refusal: Refusal, holder: str, send: asgi.Send) -> None:
+    async def _throttle(self, refusal: Refusal, account: Account, send: asgi.Send) -> None:
         message = f"Rate limit of {refusal.limit} is exceeded. Try again in {refusal.retry_after} seconds."
-        headers = {"retry-after": str(refusal.retry_after), **self._limiter.headers(holder)}
+        headers = {"retry-after": str(refusal.retry_after), **self._limiter.headers(account)}
         await asgi.send_json(send, 429, asgi.error_body(429, message, code="429"), headers)
 
     def _authorized(self, scope: asgi.Scope) -> bool:
@@ -268,14 +276,6 @@ def read_json(raw: bytes) -> Any:
         raise NotJsonError(str(error)) from None
 
 
-def estimate(body: dict[str, Any]) -> int:
-    """The most tokens that a judged request may cost: its text at four characters a token, and what it may generate."""
-    letters = sum(len(text) for text in _texts(body.get("prompt"), body.get("messages")))
-    numbers = {name: body.get(name) for name in ("max_tokens", "n", "best_of")}
-    most, n, best_of = (int(value) if isinstance(value, int | float) else None for value in numbers.values())
-    return -(-letters // 4) + (16 if most is None else most) * max(n or 1, best_of or 1)
-
-
 def refused_body(fault: Fault, status: int) -> tuple[int, dict[str, Any]]:
     """The status and the document of a refusal; a parameter that nobody knows is a bad request in any case."""
     status = 400 if fault.extra else status
@@ -283,18 +283,6 @@ def refused_body(fault: Fault, status: int) -> tuple[int, dict[str, Any]]:
     if status == 422:
         document["error"]["details"] = [{"loc": ["body", *fault.param.split(".")], "msg": fault.message}]
     return status, document
-
-
-def _texts(*values: Any) -> list[str]:
-    found: list[str] = []
-    for value in values:
-        if isinstance(value, str):
-            found.append(value)
-        elif isinstance(value, list):
-            found.extend(_texts(*value))
-        elif isinstance(value, dict):
-            found.extend(_texts(value.get("content")))
-    return found
 
 
 def _head_fault(scope: asgi.Scope, raw: bytes | None) -> tuple[int, str] | None:
@@ -310,12 +298,6 @@ def _head_fault(scope: asgi.Scope, raw: bytes | None) -> tuple[int, str] | None:
     if (asgi.header(scope, "content-encoding") or "identity").lower() != "identity":
         return 415, "the body must not be compressed"
     return None
-
-
-def _used(tail: bytes) -> int | None:
-    """The tokens that the last usage in an answer counts; None when it has none."""
-    found = {name: int(count) for name, count in _TOKENS.findall(tail)}
-    return sum(found.values()) if len(found) == 2 else None
 
 
 def _refuse_constant(token: str) -> Any:

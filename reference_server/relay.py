@@ -5,6 +5,7 @@ Law: an answer that nobody changed leaves as it came, stream events one message 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,6 +74,8 @@ async def deliver(answer: Answer, send: asgi.Send, parts: Sequence[bytes] | None
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     for part in parts:
         await send({"type": "http.response.body", "body": part, "more_body": True})
+    if answer.lingers:
+        await asyncio.sleep(answer.lingers)
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -43,6 +43,7 @@ class _Reader:
         self._number = 0
         self._truncated = False
         self._capabilities: dict[str, Capability] = {}
+        self._model: dict[str, str] = {}
         self._outcomes: list[Outcome] = []
         self._exchanges: dict[str, Exchange] = {}
         self._loads: list[Load] = []
@@ -60,6 +61,8 @@ class _Reader:
             self._take(record)
         return replace(
             made,
+            # Where nobody named a model and the endpoint wanted one, the run's is the one that was found.
+            settings={**made.settings, **self._model},
             capabilities=tuple(self._capabilities.values()),
             outcomes=merged(self._outcomes),
             exchanges=self._exchanges,
@@ -103,6 +106,8 @@ class _Reader:
         elif kind == "capability":
             capability = self._built(_capability, record)
             self._capabilities[capability.name] = capability
+        elif kind == "model":
+            self._model = self._built(lambda note: {"model": _typed(note, "name", str)}, record)
         elif kind == "load":
             self._loads.append(self._built(_load, record))
         elif kind == "sample":

@@ -137,6 +137,7 @@ _PROSE: Mapping[str, Says | str] = {
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.incremental": "as they become available",
     "stream.done": _DONE,
+    "stream.closes": _DONE,
     **dict.fromkeys(
         ("service.document", "service.parameters", "service.routes"),
         'wget -d --header="Authorization: Bearer <TOKEN>" <ENDPOINT_URI>/swagger.json',

@@ -86,10 +86,12 @@ _REQUEST: Mapping[str, Says | str] = {
     "completions.request.stream": f"Whether to stream back partial progress. If set, {_SSE}, {_DONE}",
     "chat.request.stream": f"If set, partial message deltas will be sent, like in ChatGPT. T{_SSE[1:]}, {_DONE}",
     "completions.request.max_tokens": Says(
-        quote="The maximum number of tokens to generate in the completion.", unjudged=_NO_LIMIT
+        quote="The maximum number of tokens that can be generated in the completion.", unjudged=_NO_LIMIT
     ),
     "chat.request.max_tokens": Says(
-        quote="The maximum number of tokens to generate in the chat completion.", default="inf", unjudged=_NO_LIMIT
+        quote="The maximum number of tokens that can be generated in the chat completion.",
+        default="inf",
+        unjudged=_NO_LIMIT,
     ),
     "request.top_p": _TOP_P,
     "request.temperature": _TEMPERATURE,
@@ -97,8 +99,8 @@ _REQUEST: Mapping[str, Says | str] = {
     "chat.request.n": "How many chat completion choices to generate for each input message.",
     "request.stop": _STOP,
     "completions.request.logprobs": Says(
-        quote="Include the log probabilities on the `logprobs` most likely tokens, as well the chosen tokens. The "
-        "maximum value for `logprobs` is 5.",
+        quote="Include the log probabilities on the `logprobs` most likely output tokens, as well the chosen tokens. "
+        "The maximum value for `logprobs` is 5.",
         schema={"type": ["integer", "null"], "minimum": 0, "maximum": 5},
         unjudged=({"type": "integer", "minimum": 6}, *FOR_NUMBERS),
     ),
@@ -120,8 +122,8 @@ _PROSE: Mapping[str, Says | str] = {
     "head.authorization": "Authorization: Bearer $OPENAI_API_KEY",
     "head.content_type": "Content-Type: application/json",
     "head.payload": "requestBody: required: true content: application/json",
-    "completions.request.max_tokens.bound": "The maximum number of tokens to generate in the completion.",
-    "chat.request.max_tokens.bound": "The maximum number of tokens to generate in the chat completion.",
+    "completions.request.max_tokens.bound": "The maximum number of tokens that can be generated in the completion.",
+    "chat.request.max_tokens.bound": "The maximum number of tokens that can be generated in the chat completion.",
     "completions.request.max_tokens.context": "The token count of your prompt plus `max_tokens` cannot exceed the "
     "model's context length.",
     "chat.request.max_tokens.context": "The total length of input tokens and generated tokens is limited by the "
@@ -152,6 +154,7 @@ _PROSE: Mapping[str, Says | str] = {
     "stream.incremental": "as they become available",
     "stream.finish_reason": "The reason the model stopped generating tokens.",
     "stream.done": _DONE,
+    "stream.closes": _DONE,
     **dict.fromkeys(
         ("content_filter.acts", "content_filter.protects", "content_filter.passes"),
         Says(quote="`content_filter` if content was omitted due to a flag from our content filters", level="SHOULD"),

@@ -34,7 +34,6 @@ class _Promise:
     quote: str
     level: Level = "MUST"
     line: int = 0
-    untestable: str = ""
 
 
 _ROWS = (
@@ -186,10 +185,6 @@ _ROWS = (
 )
 
 _QUOTA_NOTE = "Note: Because this parameter generates many completions, it can quickly consume your token quota."
-_NO_SPECIALS = (
-    "Which tokens are special is the model's own affair, and a prompt cannot make the model generate one; an answer "
-    "without special tokens shows nothing. That the row's values are accepted is checked."
-)
 
 _PROMISES = (
     _Promise(row="max_tokens", name="bound", quote="The maximum number of tokens to generate in the completion."),
@@ -269,12 +264,7 @@ _PROMISES = (
         quote="List of IDs for tokens that, when generated, stop further token generation. The returned output "
         "contains the stop tokens unless the stop tokens are special tokens.",
     ),
-    _Promise(
-        row="skip_special_tokens",
-        name="skips",
-        quote="Whether to skip special tokens in the output.",
-        untestable=_NO_SPECIALS,
-    ),
+    _Promise(row="skip_special_tokens", name="skips", quote="Whether to skip special tokens in the output."),
 )
 
 # The only places where the chat table's words differ from the completions table's.
@@ -312,7 +302,6 @@ def sampling_promises(place: Place) -> tuple[Requirement, ...]:
             level=promise.level,
             quote=_words(promise.quote, place),
             line=(promise.line or lines[promise.row]) + place.request,
-            untestable=promise.untestable,
         )
         for promise in _PROMISES
     )

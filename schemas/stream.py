@@ -39,6 +39,12 @@ def stream_rows(place: Place) -> tuple[Requirement, ...]:
         ),
         Requirement(id=f"{route}.stream.finish_reason", level="MUST", quote=_TIP, line=tip),
         Requirement(id=f"{route}.stream.done", level="MUST", quote=_TIP, line=tip),
+        Requirement(
+            id=f"{route}.stream.closes",
+            level="SHOULD",  # a client may stop at `[DONE]`, but one that reads on waits as long as the body is open
+            quote=_TIP,
+            line=tip,
+        ),
     )
     if place != CHAT:
         return rows

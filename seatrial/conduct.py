@@ -6,7 +6,7 @@ Law: an exception that leaves here has already been written into the log as the 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from loadtests.orders import Orders
@@ -71,9 +71,14 @@ class _Conductor:
         if course.checks is not None:
             ending = self._check(course.checks)
         if course.load is not None and ending.status == "complete":
-            self._load = LoadRun(course.load, course.options.key, self._log, self._progress.load)
+            self._load = LoadRun(self._addressed(course.load), course.options.key, self._log, self._progress.load)
             self._load.run()
         return ending
+
+    def _addressed(self, orders: Orders) -> Orders:
+        """The orders with the model that the checks found the endpoint to want, if they did."""
+        found = self._session.model if self._session else None
+        return orders if found is None else replace(orders, parameters={**orders.parameters, "model": found.name})
 
     def _check(self, plan: Plan) -> Ending:
         options = self._course.options
@@ -81,6 +86,8 @@ class _Conductor:
         self._session = session
         with session:
             session.preflight()
+            if session.model is not None:
+                self._progress.note(session.model.line)
             caps = (options.budget_requests, options.budget_tokens)
             self._progress.checks(len(plan.checks) * options.repeat, lambda: session.spent, caps)
             return session.run()

@@ -142,6 +142,8 @@ class Trial:
             self._log.write(run_record("pytest", self.options, plan, only=only))
             self._session = Session(self.options, plan, self._log)
             self._session.preflight()
+            if self._session.model is not None:
+                self._lines.append(self._session.model.line)
             self._session.runner.start()
         except UserError as error:
             pytest.exit(f"seatrial: {error}", returncode=int(pytest.ExitCode.USAGE_ERROR))

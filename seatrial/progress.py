@@ -25,6 +25,10 @@ PLAIN_SECONDS = 5.0
 class Progress(Protocol):
     """What a run tells while it is under way; `end` is called whatever happened, and may be called twice."""
 
+    def note(self, line: str) -> None:
+        """Say a line before anything begins."""
+        ...
+
     def checks(self, total: int, spent: Callable[[], Spent], caps: tuple[int, int]) -> None:
         """Begin so many checks; `caps` are the most requests and tokens that they may spend."""
         ...
@@ -99,6 +103,10 @@ class PlainProgress:
         self._tally = _Tally()
         self._due = clock() + PLAIN_SECONDS
 
+    def note(self, line: str) -> None:
+        """Say it at once."""
+        self._say(line)
+
     def checks(self, total: int, spent: Callable[[], Spent], caps: tuple[int, int]) -> None:
         """Begin so many checks."""
         self._tally.begin(total, spent, caps)
@@ -159,6 +167,10 @@ class LiveProgress:
         )
         self._checks: TaskID | None = None
         self._load: TaskID | None = None
+
+    def note(self, line: str) -> None:
+        """Print it as the plain lines are."""
+        self._console.print(Text(f"seatrial: {line}"), soft_wrap=True)
 
     def checks(self, total: int, spent: Callable[[], Spent], caps: tuple[int, int]) -> None:
         """Begin so many checks."""

@@ -76,7 +76,7 @@ def rehearse(options: Options, plan: Plan) -> Bill:
 
 
 def _rounds(options: Options, plan: Plan, courier: _Counting, settings: Settings) -> list[Outcome]:
-    served = preflight(courier, options.contract, settings)
+    served = preflight(courier, options.contract, settings).served
     planned = {check.route or options.contract.operations[0].route for check in plan.checks}
     probe(courier, options.contract, settings, [route for route in served if route in planned])
     courier.before = courier.requests

@@ -15,6 +15,7 @@ from typing import Any
 from conformance.budget import Budget, Spent
 from conformance.capabilities import probe, unsupported
 from conformance.endpoint import Bounds, Endpoint, cost
+from conformance.models import Named
 from conformance.pace import Pacer
 from conformance.preflight import CannotJudge, preflight
 from conformance.rounds import in_round, seed_of_round
@@ -43,7 +44,8 @@ class Session:
     """A run under way. As a context manager it stops the workers and closes the connections, whatever happened.
 
     `log` is open and has its `run` record; the session writes exchanges and outcomes to it, and `finish` its end.
-    `fault` is what the log said when it took nothing more.
+    `fault` is what the log said when it took nothing more; `model` is the one that the endpoint wants where nobody
+    named one.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Session:
         self.plan = plan
         self.budget = Budget(options.budget_requests, options.budget_tokens)
         self.fault: LogError | None = None
+        self.model: Named | None = None
         self._log = log
         self._on_outcome = on_outcome
         self._started = time.monotonic()
@@ -93,7 +96,12 @@ class Session:
             self.budget.settle(0, cost(exchange) or 0)
             self._write(exchange.to_record())
         contract = self.options.contract
-        served = preflight(self._endpoint, contract, self._settings)
+        ready = preflight(self._endpoint, contract, self._settings)
+        served = ready.served
+        if ready.model is not None:
+            self.model = ready.model
+            self._write({"type": "model", "name": ready.model.name, "line": ready.model.line})
+            self._settings = replace(self._settings, model=ready.model.name)
         planned = {check.route or contract.operations[0].route for check in self.plan.checks}
         capabilities = probe(self._endpoint, contract, self._settings, [route for route in served if route in planned])
         for capability in capabilities:

@@ -20,7 +20,7 @@ from benchmarks.detection.catalogue import FAULTS, LEGAL
 from benchmarks.detection.model import FILTERED_ANSWER, FILTERED_PROMPT, KEY, Deviation
 from benchmarks.detection.server import FaultServer
 from conformance.capabilities import probe, unsupported
-from conformance.catalogue import checks_of
+from conformance.catalogue import checks_of, within
 from conformance.endpoint import Endpoint, Target
 from conformance.preflight import CannotJudge, preflight
 from conformance.runner import Runner
@@ -30,7 +30,8 @@ from reports.model import Outcome
 from schemas.contracts import get
 
 CONTRACT = get("azure-llama")
-CHECKS = checks_of(CONTRACT)
+# What a run asks by default.
+CHECKS = within(checks_of(CONTRACT), "standard")
 SETTINGS = Settings(
     key=KEY,
     shrink=False,
@@ -69,7 +70,7 @@ def searched(deviation: Deviation | None, base: str, known: frozenset[str] = fro
 
     with serving(FaultServer(deviation, base)) as server, Endpoint(Target(server.url, KEY)) as endpoint:
         try:
-            served = preflight(endpoint, CONTRACT, SETTINGS)
+            served = preflight(endpoint, CONTRACT, SETTINGS).served
             capabilities = probe(endpoint, CONTRACT, SETTINGS, served)
         except CannotJudge as error:
             return Searched(name, ("cannot judge",), (str(error),), time.monotonic() - began)

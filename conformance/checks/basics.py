@@ -131,7 +131,7 @@ def allows_the_refused_method(answer: Answer) -> Answer:
     return answer.with_header("allow", answer.ask.method) if answer.status == 405 else answer
 
 
-@check("json.malformed", cites=[".head.payload"], needs=[".answers"], tier="quick", cost=8)
+@check("json.malformed", cites=[".head.payload"], needs=[".answers"], tier="quick", when="alone")
 def malformed_json_is_refused(api: Api) -> None:
     """A body that is not JSON is refused."""
     for exchange in upset(api, "malformed", NOT_JSON).answered:
@@ -156,7 +156,7 @@ def accepts_an_empty_body(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.method == "POST" and not answer.ask.raw else answer
 
 
-@check("json.not-an-object", cites=[".head.payload"], needs=[".answers"], tier="quick", cost=8)
+@check("json.not-an-object", cites=[".head.payload"], needs=[".answers"], tier="quick", when="alone")
 def other_json_is_refused(api: Api) -> None:
     """JSON that is not an object is refused."""
     for exchange in upset(api, "not-an-object", NOT_OBJECTS).answered:
@@ -212,7 +212,9 @@ def compares_the_whole_type(answer: Answer) -> Answer:
     return answer.with_error(415) if ";" in answer.ask.header("content-type") else answer
 
 
-@check("error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"], tier="quick", cost=8)
+@check(
+    "error.body", cites=[".error.body"], needs=[".answers"], settles=["erratum.error-shape"], tier="quick", when="alone"
+)
 def refusals_are_json(api: Api) -> None:
     """A refusal carries a JSON object that says what was wrong."""
     exchange = upset(api, "malformed", NOT_JSON).answered[1]

@@ -1,19 +1,19 @@
-"""Streams in time: tokens are sent as they are made, and who leaves a stream early harms nobody.
+"""Streams in time: tokens are sent as they are made, the end is the end, and who leaves early harms nobody.
 
 Law: a stream is called buffered only where its text came all at once in each of several streams, although making it
-took long enough to see; where it did not take long, nothing is said.
+took long enough to see; where it did not take long, nothing is said. It is called open only where several were.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.api import Api
 from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks import sampling
 from conformance.checks.logprobs import wanted
 from conformance.checks.sampling import Answered, expect_same, greedy_answer
-from conformance.checks.streaming import DONE, streamed_text
+from conformance.checks.streaming import DONE, greedy_stream, streamed_text
 from conformance.layouts import tokens_of
 from conformance.wire.answer import Answer, payload
 from conformance.wire.exchange import Exchange
@@ -28,6 +28,9 @@ FEWEST = 3
 SHORTEST_NS = 80_000_000
 # The share of the time of making a text over which it has to arrive, and the share below which it came at once.
 SPREAD, AT_ONCE = 0.25, 0.1
+# The end of a body follows its last event at once. A busy machine may hold it up for so long, but not thrice.
+OPEN_NS = 500_000_000
+OPEN_TIMES = 3
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def spread_of(exchange: Exchange, quick_ns: int) -> Spread:
 
 
 # By itself, so that no request of ours is what keeps a server busy.
-@check("stream.incremental", cites=[".stream.incremental"], needs=[".stream.opens"], cost=8)
+@check("stream.incremental", cites=[".stream.incremental"], needs=[".stream.opens"], when="alone")
 def tokens_are_sent_as_they_are_made(api: Api) -> None:
     """The text of a stream arrives while it is being made, and not all at once at its end."""
     going_on = {"ignore_eos": True} if api.offers("ignore_eos") else {}
@@ -102,6 +105,28 @@ def opens_early_and_sends_late(answer: Answer) -> Answer:
     empty = any("text" in choice for choice in said.get("choices", ()))
     held = answer.frames if empty else answer.frames[1:]
     return answer.with_frames((b": open\n\n" if empty else first, b"".join(held)))
+
+
+@check("stream.closes", cites=[".stream.closes"], needs=[".stream.done"])
+def a_stream_ends_at_its_end(api: Api) -> None:
+    """The body of a stream ends with its last event, and is not left open."""
+    seen = [greedy_stream(api)]
+    while open_ns(seen[-1]) >= OPEN_NS and len(seen) < OPEN_TIMES:
+        seen.append(api.stream(**api.prompt(PROMPT), temperature=0, max_tokens=4))
+    shortest = min(map(open_ns, seen))
+    message = f"{len(seen)} streams were left open for at least {shortest / 1e6:.0f} ms after their last event"
+    expect(shortest < OPEN_NS, message, *seen)
+
+
+def open_ns(stream: Exchange) -> int:
+    """How long the body of a stream stayed open after its last event (ns)."""
+    return stream.end_ns - timing(stream).events[-1]
+
+
+@a_stream_ends_at_its_end.mutant
+def waits_for_the_client_to_go(answer: Answer) -> Answer:
+    """Leaves the connection open for a while after the last event of a stream."""
+    return replace(answer, lingers=1.2 * OPEN_NS / 1e9) if answer.frames else answer
 
 
 @check("stream.left", cites=[".stream.left"], needs=[".stream.opens"], tier="quick")

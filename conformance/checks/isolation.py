@@ -50,7 +50,7 @@ def alone(api: Api) -> list[Own]:
     def make(view: Api) -> list[Own]:
         found = []
         for prompt in view.few(PROMPTS, 3):
-            exchange = view.answer(**_greedy(view, prompt))
+            exchange = view.answer(**greedy(view, prompt))
             found.append(Own(prompt, view.text(exchange), view.usage(exchange)["prompt_tokens"], exchange))
         return found
 
@@ -59,14 +59,15 @@ def alone(api: Api) -> list[Own]:
 
 def together(api: Api, **params: Any) -> list[Exchange]:
     """The same prompts all at once; `Inconclusive` when the endpoint does not serve so many."""
-    exchanges = api.together(*({**_greedy(api, prompt), **params} for prompt in api.few(PROMPTS, 3)))
+    exchanges = api.together(*({**greedy(api, prompt), **params} for prompt in api.few(PROMPTS, 3)))
     away = [exchange.status for exchange in exchanges if exchange.status in TURNED_AWAY]
     if away:
         raise Inconclusive(f"{len(away)} of {len(exchanges)} requests at once got status {away[0]}")
     return exchanges
 
 
-def _greedy(api: Api, prompt: str) -> dict[str, Any]:
+def greedy(api: Api, prompt: str) -> dict[str, Any]:
+    """The parameters of a short greedy answer."""
     return {**api.prompt(prompt), "temperature": 0, "max_tokens": TOKENS}
 
 
@@ -90,7 +91,7 @@ def expect_own(api: Api, own: Own, others: Sequence[Own], text: str, exchange: E
 
 def _may_part(api: Api, own: Own, text: str) -> bool:
     """Whether the greedy answer to that prompt alone might as well go on as `text` does."""
-    asked = _greedy(api, own.prompt)
+    asked = greedy(api, own.prompt)
     if not api.offers("logprobs"):
         return any(api.text(api.answer(**asked)) != own.text for _ in range(2))
     exchange = api.ask(**asked, **wanted(api, 5))
@@ -242,9 +243,9 @@ def samples_when_busy(ask: Ask) -> Ask:
 @check("isolation.no-memory", cites=[".isolation.no_memory"], needs=[".answers"])
 def nothing_is_remembered(api: Api) -> None:
     """The answer to a prompt does not depend on the prompt before it."""
-    prompt = _greedy(api, PROMPTS[1])
+    prompt = greedy(api, PROMPTS[1])
     before = api.answer(**prompt)
-    between = api.answer(**_greedy(api, PROMPTS[5]))
+    between = api.answer(**greedy(api, PROMPTS[5]))
     after = api.answer(**prompt)
     counts = [api.usage(exchange)["prompt_tokens"] for exchange in (before, after)]
     expect(

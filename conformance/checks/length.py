@@ -89,7 +89,7 @@ def cuts_to_the_context(ask: Ask) -> Ask:
     cites=[".request.max_tokens.default"],
     needs=[".answers"],
     settles=["erratum.max_tokens-default"],
-    cost=10,
+    when="last",
 )
 def max_tokens_may_be_absent(api: Api) -> None:
     """A request without `max_tokens` is answered, with at most 16 tokens where the page's default holds."""

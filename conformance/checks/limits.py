@@ -14,7 +14,7 @@ from conformance.throttle import THROTTLED
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange, NotJson
 
-# Checks run in the order of their cost: these look back on all others.
+# These look back on all others, also on those that are as late.
 LAST_OF_ALL = 90
 # Quotas here are counted by the minute, elsewhere by the day; a client told to wait longer will never come back.
 LONGEST = timedelta(days=1).total_seconds()
@@ -30,7 +30,14 @@ def met(api: Api) -> tuple[Exchange, ...]:
     return found
 
 
-@check("limits.answer", cites=["limits.answer"], settles=["erratum.throttle-headers"], routes=(), cost=LAST_OF_ALL)
+@check(
+    "limits.answer",
+    cites=["limits.answer"],
+    settles=["erratum.throttle-headers"],
+    routes=(),
+    when="last",
+    cost=LAST_OF_ALL,
+)
 def a_429_explains_itself(api: Api) -> None:
     """Each 429 that came has a JSON object that explains it."""
     for exchange in met(api):
@@ -62,7 +69,7 @@ def throttles_in_silence(answer: Answer) -> Answer:
     return answer.with_json({}) if answer.status == THROTTLED else answer
 
 
-@check("limits.retry-after", cites=["limits.retry_after"], routes=(), cost=LAST_OF_ALL)
+@check("limits.retry-after", cites=["limits.retry_after"], routes=(), when="last", cost=LAST_OF_ALL)
 def the_wait_can_be_understood(api: Api) -> None:
     """The Retry-After of each 429 that has one is a number of seconds or a date, and no more than a day away."""
     told = [(exchange, exchange.header("retry-after")) for exchange in met(api)]

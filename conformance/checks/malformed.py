@@ -23,8 +23,6 @@ DEEP = 50_000
 # No counter holds it, yet it is an integer by every grammar; a stop at nearly any character keeps an answer short.
 HUGE = 10**400
 _ENDS_SOON = [" ", "e", "a", "\n"]
-# Before the dangerous checks and after all others, so that a crash here is no other check's failure.
-COST = 8
 UNKNOWN = "seatrial_unknown"
 
 
@@ -218,7 +216,7 @@ def judged(name: str, title: str, odd: Odd, *cites: str) -> Declaration:
         cites=cites,
         needs=[".answers"],
         settles=[f"erratum.{odd.erratum}"] if odd.erratum else [],
-        cost=COST,
+        when="alone",
         deadline=120,
     )(run)
     declaration.mutant(crashes)
@@ -247,7 +245,7 @@ no_content_type = judged(
 )
 
 
-@check("error.survives", cites=[".error.survives"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
+@check("error.survives", cites=[".error.survives"], needs=[".answers"], when="alone", deadline=300, tier="quick")
 def the_endpoint_survives(api: Api) -> None:
     """After a broken request the next plain one is answered as before."""
     troubles = [(odd.what, after) for odd in oddities(api) if (after := odd.tried(api).after) is not None]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.api import Api
-from conformance.check import Declaration, Skip, check, expect
+from conformance.check import Declaration, Skip, When, check, expect
 from conformance.checks.basics import REFUSED, plain
 from conformance.checks.stopping import ENDINGS
 from conformance.checks.streaming import choices as streamed_choices
@@ -30,7 +30,7 @@ def probe(
     readings: Mapping[int, str],
     *,
     routes: tuple[Route, ...] = ROUTES,
-    cost: int = 0,
+    when: When = "together",
 ) -> Declaration:
     """A check that sends one request, plain but for `body`, and records the reading that its status stands for."""
 
@@ -48,7 +48,7 @@ def probe(
     run.__doc__ = title
     crashes.__doc__ = "Answers this request with an internal error."
     declaration = check(
-        f"reading.{name}", cites=[cites], routes=routes, needs=[".answers"], settles=[f"erratum.{erratum}"], cost=cost
+        f"reading.{name}", cites=[cites], routes=routes, needs=[".answers"], settles=[f"erratum.{erratum}"], when=when
     )(run)
     declaration.mutant(crashes)
     return declaration
@@ -108,7 +108,7 @@ max_tokens_zero = probe(
     "max_tokens-zero",
     {"max_tokens": 0},
     either(),
-    cost=10,
+    when="last",
 )
 greedy_n = probe(
     "greedy-n",

@@ -16,7 +16,7 @@ from conformance.checks.auth import asked_with, ways
 from conformance.checks.basics import expect_refused, other_methods, plain
 from conformance.checks.leaks import is_page, shows_key, trace
 from conformance.checks.length import beyond_the_context
-from conformance.checks.malformed import COST, oddities
+from conformance.checks.malformed import oddities
 from conformance.rows.sample import names_parameter, refusals
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange, NotJson
@@ -59,7 +59,7 @@ def _one_finding(api: Api, found: list[tuple[str, Exchange]], what: str) -> None
     raise Violation(f"{what}: {shown}", *(exchange for _, exchange in found[:MOST_NAMED]))
 
 
-@check("error.parameter", cites=[".error.parameter"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
+@check("error.parameter", cites=[".error.parameter"], needs=[".answers"], when="alone", deadline=300, tier="quick")
 def refusals_name_the_parameter(api: Api) -> None:
     """The refusal of a broken parameter names it."""
     refused = [(one, each) for one, each in refusals(api) if 400 <= (each.status or 0) < 500]
@@ -81,7 +81,7 @@ def blames_the_user(answer: Answer) -> Answer:
     return answer.with_error(400, "user: invalid value") if answer.status in (400, 422) else answer
 
 
-@check("error.json", cites=[".error.body"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
+@check("error.json", cites=[".error.body"], needs=[".answers"], when="alone", deadline=300, tier="quick")
 def refusals_are_never_pages(api: Api) -> None:
     """Each refusal of a broken request is a JSON object, and no web page."""
     refused = [(name, each) for name, each in odd_answers(api) if 400 <= (each.status or 0) < 500]
@@ -111,7 +111,7 @@ def says_so_in_plain_text(answer: Answer) -> Answer:
     return Answer(answer.ask, 400, (("content-type", "text/plain"),), b"temperature: invalid type") if wrong else answer
 
 
-@check("error.trace", cites=[".error.trace"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
+@check("error.trace", cites=[".error.trace"], needs=[".answers"], when="alone", deadline=300, tier="quick")
 def refusals_show_no_code(api: Api) -> None:
     """No answer to a broken request or a wrong key shows a stack trace."""
     found = [(f"{name} ({trace(each)})", each) for name, each in _all_answers(api) if trace(each)]
@@ -142,7 +142,7 @@ def shows_java(answer: Answer) -> Answer:
     return answer.with_error(400, _JAVA) if answer.status == 400 and answer.ask.body else answer
 
 
-@check("error.key", cites=[".error.key"], needs=[".answers"], cost=COST, deadline=300, tier="quick")
+@check("error.key", cites=[".error.key"], needs=[".answers"], when="alone", deadline=300, tier="quick")
 def answers_never_show_the_key(api: Api) -> None:
     """No answer, and no refusal, repeats the key."""
     key = api.settings.key
@@ -175,7 +175,7 @@ def repeats_the_key_in_a_header(answer: Answer) -> Answer:
 
 
 # By itself, so that the request before is its own.
-@check("error.others", cites=[".error.others"], needs=[".answers"], cost=8)
+@check("error.others", cites=[".error.others"], needs=[".answers"], when="alone")
 def refusals_show_no_other_request(api: Api) -> None:
     """A refusal shows nothing of the request before it."""
     marker = f"plant{api.seed % 10**12:012d}"
@@ -240,7 +240,7 @@ def crashes_on_an_unknown_route(answer: Answer) -> Answer:
     return answer.with_error(502) if NO_ROUTE in answer.ask.path else answer
 
 
-@check("length.prompt", cites=[".request.max_tokens.context"], needs=[".answers"], cost=COST)
+@check("length.prompt", cites=[".request.max_tokens.context"], needs=[".answers"], when="alone")
 def a_prompt_beyond_the_context_is_refused(api: Api) -> None:
     """A prompt that is longer than the context is refused."""
     context = _context(api)

@@ -10,6 +10,7 @@ from typing import Any
 from conformance.api import Api
 from conformance.check import Inconclusive, Skip, check, expect
 from conformance.checks.logprobs import wanted
+from conformance.checks.special import goes_on, going_on
 from conformance.checks.stopping import ENDINGS, PROMPT
 from conformance.layouts import tokens_of
 from conformance.wire.answer import Answer, Ask
@@ -128,7 +129,18 @@ def an_answer_may_end_by_itself(api: Api) -> None:
             expect(reason == "stop", f"an answer of {counted} tokens of {most} ended with {reason!r}", exchange)
             return
         expect(counted <= most, f"`max_tokens` {most} gave {counted} tokens", exchange)
+    # Either nothing ended an answer, or what was to end one did not: then the end token stands in the middle.
+    for prompt in ENDINGS if api.offers("skip_special_tokens", "logprobs") else ():
+        exchange = going_on(api, prompt, False, ignore_eos=False)
+        end = goes_on(api, exchange)
+        expect(not end, f"with `ignore_eos` false an answer goes on after the token {end!r}", exchange)
     raise Inconclusive(f"none of {len(prompts)} answers ended by itself within {most} tokens")
+
+
+@an_answer_may_end_by_itself.deaf_mutant
+def always_ignores_eos(ask: Ask) -> Ask:
+    """Goes on after the end-of-sequence token, whether it is to or not."""
+    return ask.with_body(ignore_eos=True)
 
 
 @an_answer_may_end_by_itself.mutant

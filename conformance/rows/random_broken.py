@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from conformance.check import Check, Mutant, Violation
+from conformance.rows.complaints import acceptance_of_broken, shown
 from conformance.rows.hunt import hunt
 from conformance.rows.owners import owner_of
-from conformance.rows.requests import COSTLY, PATIENCE, Request, acceptance_of_broken, request_of, shown
+from conformance.rows.request_schema import COSTLY, Request, request_of
+from conformance.rows.requests import PATIENCE
 from conformance.strategies.bodies import properties_of
 from conformance.strategies.broken import Broken, broken_strategy
 from conformance.strategies.dialect import Json

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hypothesis.strategies import just
 
 from conformance.check import Check, Mutant, Violation
+from conformance.rows.complaints import acceptance_of_broken, described, refusal_of_valid, shown
 from conformance.rows.hunt import hunt
 from conformance.rows.owners import owned, owner_of
-from conformance.rows.places import Place, places
+from conformance.rows.places import Place
+from conformance.rows.request_schema import COSTLY, Request, request_of
 from conformance.rows.titles import accepted_title, refused_title
-from conformance.rows.together import Ensemble, ensembles
-from conformance.strategies.bodies import properties_of, without
+from conformance.strategies.bodies import without
 from conformance.strategies.boundary import Edges
-from conformance.strategies.broken import LISTS, Broken, broken, example
+from conformance.strategies.broken import LISTS, Broken
 from conformance.strategies.caps import Caps
-from conformance.strategies.dialect import Json, SchemaFault, canonical, document_of
+from conformance.strategies.dialect import Json, canonical, document_of
 from conformance.strategies.valid import valid
 from conformance.wire.answer import Answer
-from conformance.wire.exchange import Exchange, NotJson
+from conformance.wire.exchange import Exchange
 from schemas.model import Route
 
 if TYPE_CHECKING:
@@ -35,12 +35,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A refusal says that the client is wrong, but these say that it is wrong about something else than the body's content.
-OTHER_REFUSALS = frozenset({401, 402, 403, 404, 405, 407, 408, 411, 413, 414, 415, 429})
 # Enough of one failure; more of them cost requests and say nothing new.
 MOST_FAILURES = 3
-# A server that takes a negative bound for "no bound" generates until it is full, so that is asked last.
-COSTLY = frozenset({"max_tokens", "max_completion_tokens"})
 LAST = 20
 # Many requests, and a slow endpoint.
 PATIENCE = 300.0
@@ -62,12 +58,6 @@ def _request_checks(text: str, route: Route) -> tuple[Check, ...]:
     return tuple(_built(request_of(text, route)))
 
 
-@lru_cache(maxsize=16)
-def request_of(text: str, route: Route) -> Request:
-    """The request of a schema in JSON, made once: validating a thousand candidates takes about half a second."""
-    return Request(owned(json.loads(text), route), route, Caps())
-
-
 def _built(request: Request) -> list[Check]:
     refused: dict[str, list[Check]] = {}
     for (name, kind), group in request.groups.items():
@@ -80,53 +70,6 @@ def _built(request: Request) -> list[Check]:
     checks += [check for rest in refused.values() for check in rest]
     # First, so that an endpoint which refuses options together fails for it before the one by one is unaffordable.
     return [_random(request), *checks]
-
-
-@dataclass
-class Request:
-    """A request's schema with what the checks share: a base body, and the places where it can vary."""
-
-    schema: Mapping[str, Any]
-    route: Route
-    caps: Caps
-
-    def __post_init__(self) -> None:
-        self.document = document_of(self.schema)
-        self.edges = Edges(self.document, self.caps)
-        base = example(self.document, self.caps)
-        if not isinstance(base, dict):
-            raise SchemaFault("the schema of a request describes a JSON object")
-        self.base: dict[str, Json] = self.capped(base)
-        self.places = list(places(self.document, self.edges, self.base))
-
-    @cached_property
-    def together(self) -> list[Ensemble]:
-        """What a quick run sends in place of one request for each value."""
-        return ensembles(self.document, self.base, self.places)
-
-    def capped(self, body: dict[str, Json]) -> dict[str, Json]:
-        """The body with a bound on what its answer costs, where the schema has one and the body does not."""
-        bounds = {
-            name: self.caps.maxima[name]
-            for name in properties_of(self.document, self.schema)
-            if name in COSTLY and name not in body and name in self.caps.maxima
-        }
-        bounded = {**body, **bounds}
-        return bounded if self.document.accepts(self.schema, bounded) else body
-
-    @cached_property
-    def groups(self) -> dict[tuple[str, str], list[Broken]]:
-        """What to refuse, by the property concerned and what is wrong with it."""
-        found: dict[tuple[str, str], list[Broken]] = {}
-        for one in broken(self.schema, base=self.base, edges=self.edges):
-            if one.path or one.kind != "type":
-                name = "rule." + one.requirement.rsplit(".", 1)[-1] if one.kind == "rule" else ".".join(one.path)
-                found.setdefault((name, one.kind), []).append(one)
-        return found
-
-    def id(self, *steps: str) -> str:
-        """The id of a check of this request."""
-        return ".".join(step for step in (self.route, "request", *steps) if step)
 
 
 def _accepted(request: Request, place: Place) -> Check:
@@ -247,6 +190,7 @@ def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Che
         for one in group
         for keyword in ((one.keyword, *LISTS) if one.keyword == "type" else (one.keyword,))
     )
+    last = kind == "below" and name in COSTLY
     title = refused_title(request.document, name, kind, group)
     return Check(
         id=check_id,
@@ -260,7 +204,9 @@ def _refused(request: Request, name: str, kind: str, group: list[Broken]) -> Che
             Mutant(f"{check_id}/forgets", f"Does not enforce that {title[0].lower()}{title[1:]}", forgets=forgets),
             Mutant(f"{check_id}/crashes", "Answers what it refuses with an internal error.", answer=crashes),
         ),
-        cost=LAST if kind == "below" and name in COSTLY else 0,
+        when="last" if last else "together",
+        # Later than the checks of its absence, which cost an answer at most.
+        cost=LAST if last else 0,
         deadline=PATIENCE if name in COSTLY else 120.0,
     )
 
@@ -336,45 +282,6 @@ def supported(api: Api, cases: Sequence[T], body: Callable[[T], Json]) -> list[T
 
 def _lacking(api: Api, body: Json) -> list[str]:
     return [name for name in api.unsupported if isinstance(body, dict) and name in body]
-
-
-def refusal_of_valid(exchange: Exchange, body: Mapping[str, Json]) -> str:
-    """What is wrong with the answer to a valid request, as the end of a sentence; empty when nothing is."""
-    if exchange.status != 200:
-        return f"was answered with status {exchange.status}"
-    if body.get("stream") is True:
-        return ""
-    try:
-        document = exchange.json
-    except NotJson as error:
-        return f"was answered with 200 and a body that is not JSON: {error}"
-    return "" if isinstance(document, dict) else "was answered with 200 and JSON that is no object"
-
-
-def acceptance_of_broken(exchange: Exchange) -> str:
-    """What is wrong with the answer to a broken request, as the end of a sentence; empty when it was refused."""
-    status = exchange.status or 0
-    if 200 <= status < 300:
-        return "was accepted"
-    if 400 <= status < 500 and status not in OTHER_REFUSALS:
-        return ""
-    return f"was answered with status {status}, not refused with 400 or 422"
-
-
-def described(name: str, one: Broken) -> str:
-    """The subject of a sentence about a broken request."""
-    if one.culprit is ...:
-        return f"a request without `{name}`"
-    if one.kind == "rule":
-        pairs = one.culprit.items() if isinstance(one.culprit, dict) else ()
-        return "a request with " + " and ".join(f"`{key}` {shown(value)}" for key, value in pairs)
-    return f"`{name}` {shown(one.culprit)}" if name else "a request with " + shown(one.value)
-
-
-def shown(value: Json) -> str:
-    """A value for a message: as JSON, and short."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"
 
 
 def _raise(api: Api, failures: list[Violation]) -> None:

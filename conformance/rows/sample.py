@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conformance.check import Violation
-from conformance.rows.requests import COSTLY, refusal, request_of
+from conformance.rows.request_schema import COSTLY, request_of
+from conformance.rows.requests import refusal
 from conformance.strategies.broken import Broken
 from conformance.wire.exchange import Exchange, NotJson
 

@@ -53,6 +53,7 @@ class Answer:
     """A response: `body` when it is one document, `frames` when it is a stream.
 
     `frames` are the raw bytes of each server-sent event, terminator included, as they will be written one by one.
+    `lingers` is how long the body stays open after its last byte (s).
     """
 
     ask: Ask
@@ -60,6 +61,7 @@ class Answer:
     headers: Headers
     body: bytes = b""
     frames: tuple[bytes, ...] | None = None
+    lingers: float = 0.0
 
     @property
     def streams(self) -> bool:

@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "Judge an endpoint by its API contract.",
     "load": "Send a load profile and judge it by the gate's objectives.",
     "trial": "Check and load in one run, with one verdict.",
-    "serve": "Run the embedded reference server, or one that breaks a rule.",
+    "serve": "Run the reference server: the embedded stand-in, or a real vLLM.",
     "replay": "Judge a recorded run again without a network.",
     "report": "Render a recorded run.",
     "explain": "Show what a requirement, a check or an erratum is about.",

@@ -13,7 +13,7 @@ from tests.conformance.fakes import CONTRACT
 
 
 def declare() -> Declaration:
-    @check("area.fact", cites=[".head.route"], needs=[".answers"], settles=["erratum.nowhere"], cost=3)
+    @check("area.fact", cites=[".head.route"], needs=[".answers"], settles=["erratum.nowhere"], when="alone")
     def fact(_: Api) -> None:
         """A fact holds.
 

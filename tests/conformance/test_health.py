@@ -12,7 +12,7 @@ from conformance.check import Check, Violation
 from conformance.checks.malformed import ODDITIES
 from conformance.checks.upsets import upset
 from conformance.health import ATTEMPTS, lasting_trouble, trouble
-from conformance.runner import DANGEROUS, Runner
+from conformance.runner import Runner
 from conformance.settings import Settings
 from conformance.wire.exchange import Sent
 from tests.conformance.fakes import CONTRACT, FakeCourier, api_over, document
@@ -46,7 +46,7 @@ def test_an_endpoint_gets_time_to_recover() -> None:
 
 
 def dangerous(run: Callable[[Api], None]) -> Check:
-    return Check("a", "t", ("r",), run, "a", route="completions", cost=DANGEROUS)
+    return Check("a", "t", ("r",), run, "a", route="completions", when="last")
 
 
 def asks(api: Api) -> None:

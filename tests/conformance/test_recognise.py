@@ -95,11 +95,11 @@ def test_the_vendors_headers_speak_for_the_page() -> None:
 def test_the_only_model_listed_is_taken_where_one_is_needed() -> None:
     one = found({"/v1/models": listing("only"), "/v1/chat/completions": wanting})
     assert (one.contract, one.model) == ("openai", "only")
-    assert "'only' goes along" in one.line
+    assert "'only' goes along, the only one that /v1/models names" in one.line
     assert found({"/v1/models": listing("only"), "/v1/chat/completions": wanting}, model="mine").model is None
 
 
-def test_several_models_are_the_users_to_choose() -> None:
+def test_of_several_models_the_user_chooses() -> None:
     with pytest.raises(CannotJudge, match="lists 5 \\('a', 'b', 'c', …\\); name one with --model"):
         found({"/v1/models": listing(*"abcde"), "/v1/chat/completions": wanting})
 

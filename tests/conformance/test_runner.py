@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from conformance.api import Api, Unreachable
-from conformance.check import Check, Inconclusive, Skip, Throttled, Violation
-from conformance.runner import DANGEROUS, IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
+from conformance.check import Check, Inconclusive, Skip, Throttled, Violation, When
+from conformance.runner import IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
 from conformance.settings import Settings
 from conformance.wire.exchange import Sent
 from reports.model import Outcome
 from tests.conformance.fakes import CONTRACT, FakeCourier, document
 
 
-def make(name: str, run: Callable[[Api], None] = lambda _: None, *needs: str, cost: int = 0) -> Check:
-    return Check(id=name, title="t", cites=("r",), run=run, area="a", route="completions", needs=needs, cost=cost)
+def make(name: str, run: Callable[[Api], None] = lambda _: None, *needs: str, when: When = "together") -> Check:
+    return Check(id=name, title="t", cites=("r",), run=run, area="a", route="completions", needs=needs, when=when)
 
 
 def raising(error: Exception) -> Callable[[Api], None]:
@@ -88,7 +88,7 @@ def test_dangerous_checks_run_alone_and_last() -> None:
 
         return run
 
-    risky = [make(f"z{i}", body(f"z{i}"), cost=DANGEROUS) for i in range(2)]
+    risky = [make(f"z{i}", body(f"z{i}"), when="last") for i in range(2)]
     calm = [make(f"a{i}", body(f"a{i}")) for i in range(6)]
     runner(*risky, *calm, jobs=4).run()
     assert [group for group in together if any(name.startswith("z") for name in group)] == [["z0"], ["z1"]]
@@ -168,7 +168,7 @@ def test_a_check_that_timed_out_in_the_crowd_is_run_again_alone() -> None:
         running.discard(api.scope)
         api.send(b"{}" if alone else b"hang")
 
-    shared = quiet(*(make(f"c{i}", crowded) for i in range(4)), make("z", cost=DANGEROUS), plain=True, jobs=4)
+    shared = quiet(*(make(f"c{i}", crowded) for i in range(4)), make("z", when="last"), plain=True, jobs=4)
     assert set(statuses(shared.run()).values()) == {"pass"}
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from reference_server import asgi
-from reference_server.layer import ContractLayer, NotJsonError, estimate, read_json
+from reference_server.layer import ContractLayer, NotJsonError, read_json
 from reference_server.limits import Limits
 from reference_server.serve import serving, standin_app
 from reference_server.standin import Standin
@@ -293,9 +293,3 @@ def test_tokens_are_charged_by_estimate_and_settled_by_usage(limited: httpx.Clie
 def test_a_stream_is_settled_by_its_last_chunk(limited: httpx.Client) -> None:
     limited.post(COMPLETIONS, json={**BODY, "max_tokens": 60, "stream": True, "stop": " "})
     assert int(limited.post(COMPLETIONS, json=BODY).headers["x-ratelimit-remaining-tokens"]) > 80
-
-
-def test_an_estimate_counts_all_that_may_be_generated() -> None:
-    assert estimate({"prompt": "a" * 40, "max_tokens": 10}) == 20
-    assert estimate({"prompt": "a", "n": 2, "best_of": 5, "max_tokens": 10}) == 51
-    assert estimate({"messages": [{"role": "user", "content": "abcd"}, {"role": "user", "content": "e"}]}) == 2 + 16

@@ -40,6 +40,27 @@ def only_chat(inner: asgi.App) -> asgi.App:
     return app
 
 
+def wanting_model(inner: asgi.App, *names: str) -> asgi.App:
+    """An app that refuses a request without `model`, and lists the models of those names, if any."""
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["path"] == "/v1/models":
+            listed = {"object": "list", "data": [{"id": name} for name in names]}
+            await asgi.send_json(send, 200 if names else 404, listed)
+            return
+        body = await asgi.read_body(receive, 1 << 22)
+        if b'"model"' not in body and scope["path"].endswith("completions"):
+            await asgi.send_json(send, 400, asgi.error_body(400, "you must provide a model parameter"))
+            return
+
+        async def again() -> asgi.Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await inner(scope, again, send)
+
+    return app
+
+
 def stalling(inner: asgi.App, after: int) -> asgi.App:
     """An app that answers so many requests and then none any more."""
     seen = 0

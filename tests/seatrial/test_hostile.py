@@ -70,7 +70,7 @@ def test_once_the_preflight_is_over(good: str, tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("name", READ)
 def test_no_check_stumbles(good: str, name: str) -> None:
     """Only what an answer says is judged here, so there is one check for each way to look at one."""
-    checks = [one for one in checks_of(CONTRACT).values() if ".request." not in one.id and one.cost < 10]
+    checks = [one for one in checks_of(CONTRACT).values() if ".request." not in one.id and one.when != "last"]
     seen = 0
 
     def late(_: bytes) -> bool:

@@ -1,0 +1,118 @@
+"""Two servers of the same model, plain and layered: throughput and time to first token, streamed, by turns.
+
+Both are asked the same prompts, each a different one every time, and the same number of tokens. Times are those of
+`loadtests.streams`: the clock is read when bytes arrive.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import gevent
+
+from benchmarks.layer.pairs import by_turns, median_ratio, of_pairs
+from loadtests.pool import Pool
+from loadtests.streams import Reading, read_stream
+from loadtests.target import Target, target
+from schemas.contracts import get
+from schemas.model import Route
+
+_DEADLINE = 300.0  # seconds for one answer
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is asked: prompt and answer in tokens, rounds, and requests of each round per connection."""
+
+    route: Route = "chat"
+    prompt_tokens: int = 64
+    max_tokens: int = 64
+    rounds: int = 8
+    waves: int = 2
+    model: str | None = None
+    pass_on: tuple[tuple[str, object], ...] = (("ignore_eos", True), ("temperature", 0.0))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one server did in its turn: tokens in a second, ms to the first token of each answer."""
+
+    tokens_per_second: float
+    ttft_ms: tuple[float, ...]
+
+
+def measured(urls: Sequence[str], key: str, plan: Plan, concurrency: Sequence[int]) -> Iterator[str]:
+    """The lines of the report, as they become known; the first URL is the plain server."""
+    goals = [_goal(url, key, plan) for url in urls]
+    pools = [Pool(goal.host, goal.port, tls=goal.tls) for goal in goals]
+    numbers = count(1)
+    yield "| at once | plain, tokens/s | layered, tokens/s | ratio | plain, TTFT p50, ms | layered | difference, ms |"
+    yield "|---|---|---|---|---|---|---|"
+    try:
+        for lines in concurrency:
+            pairs: list[tuple[Turn, Turn]] = []
+            # The first round warms up caches and connections, and is left out.
+            for number, order in enumerate([(0, 1), *by_turns(plan.rounds)]):
+                begin = next(numbers) * 100_000
+                turns = {which: _turn(pools[which], goals[which], plan, lines, begin) for which in order}
+                if number:
+                    pairs.append((turns[0], turns[1]))
+            yield _row(lines, pairs)
+    finally:
+        for pool in pools:
+            pool.close()
+
+
+def _goal(url: str, key: str, plan: Plan) -> Target:
+    (operation,) = (one for one in get("azure-llama").operations if one.route == plan.route)
+    parameters = {**dict(plan.pass_on), **({"model": plan.model} if plan.model else {})}
+    return target(url, operation, key, parameters=parameters)
+
+
+def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
+    """As many requests as planned over that many connections, each sent when the one before it was answered."""
+    readings: list[Reading] = []
+    numbers = iter(range(begin, begin + lines * plan.waves))
+
+    def ask() -> None:
+        for number in numbers:
+            body = goal.body(seed=1, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=plan.max_tokens)
+            readings.append(read_stream(pool, goal.request(body), deadline=_DEADLINE))
+
+    pool.warm(lines)
+    gevent.joinall([gevent.spawn(ask) for _ in range(lines)], raise_error=True)
+    bad = [one for one in readings if one.outcome != "ok" or not one.first]
+    if bad:
+        raise SystemExit(f"{len(bad)} of {len(readings)} answers were no good: {bad[0].outcome} {bad[0].detail}")
+    seconds = (max(one.end for one in readings) - min(one.sent for one in readings)) / 1e9
+    tokens = sum(_tokens(one, plan) for one in readings)
+    return Turn(tokens / seconds, tuple((one.first - one.sent) / 1e6 for one in readings))
+
+
+def _tokens(one: Reading, plan: Plan) -> int:
+    """The server's own count; else as many as were asked for when it went on to the end; else the chunks."""
+    if one.completion_tokens is not None:
+        return one.completion_tokens
+    return plan.max_tokens if one.finish == "length" else one.chunks
+
+
+def ttft_difference(pairs: Sequence[tuple[Turn, Turn]]) -> float:
+    """The median TTFT of all layered answers less that of all plain ones, in ms."""
+    plain, layered = ([time for pair in pairs for time in pair[which].ttft_ms] for which in (0, 1))
+    return statistics.median(layered) - statistics.median(plain)
+
+
+def _row(lines: int, pairs: Sequence[tuple[Turn, Turn]]) -> str:
+    rates = [(plain.tokens_per_second, layered.tokens_per_second) for plain, layered in pairs]
+    ttft = [statistics.median(time for pair in pairs for time in pair[which].ttft_ms) for which in (0, 1)]
+    cells = [
+        str(lines),
+        *(f"{statistics.median(pair[which] for pair in rates):,.1f}" for which in (0, 1)),
+        of_pairs(rates, median_ratio).shown(".3f"),
+        *(f"{time:,.2f}" for time in ttft),
+        of_pairs(pairs, ttft_difference).shown("+.2f"),
+    ]
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,83 @@
+"""The class that vLLM builds: where its settings come from, and what it lets pass."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reference_server import asgi
+from reference_server.vllm.entry import Middleware, layered
+from reference_server.vllm.settings import VARIABLE, LayerSettings
+
+SETTINGS = LayerSettings.of_contract("azure-inference", "tiny", key="a-key-of-some-length", window="sliding")
+
+
+async def inner(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    await send({"type": "inner", "scope": scope["type"]})
+
+
+def asked(app: asgi.App, scope: dict[str, Any], body: bytes = b"") -> list[asgi.Message]:
+    said: list[asgi.Message] = []
+
+    async def receive() -> asgi.Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: asgi.Message) -> None:
+        said.append(message)
+
+    asyncio.run(app({"headers": [], "method": "GET", "query_string": b"", **scope}, receive, send))  # type: ignore[arg-type]
+    return said
+
+
+def test_settings_survive_the_way() -> None:
+    assert LayerSettings.from_json(SETTINGS.to_json()) == SETTINGS
+    assert SETTINGS.limits.window == "sliding"
+    assert SETTINGS.limits.requests_per_minute
+    assert "a-key" not in repr(SETTINGS)
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"[]", b'{"contract": "openai", "model": "m", "more": 1}', b"no JSON"])
+def test_what_is_no_settings_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r"settings|JSON|Expecting"):
+        LayerSettings.from_json(raw)
+
+
+@pytest.mark.parametrize("change", [{"contract": "nope"}, {"key": ""}, {"window": "round"}, {"tokens_per_minute": 0}])
+def test_settings_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"nope|empty|round|0"):
+        replace(SETTINGS, **change)
+
+
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_it_reads_its_settings_once(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, SETTINGS.to_json())
+    os.close(writer)
+    (tmp_path / "settings").write_bytes(SETTINGS.to_json())
+    monkeypatch.setenv(VARIABLE, f"/dev/fd/{reader}" if way == "pipe" else str(tmp_path / "settings"))
+    app = Middleware(inner)
+    os.close(reader)
+    assert VARIABLE not in os.environ
+    for kind in ("lifespan", "websocket"):
+        assert asked(app, {"type": kind}) == [{"type": "inner", "scope": kind}]
+    start, _ = asked(app, {"type": "http", "path": "/chat/completions"})
+    assert start["status"] == 401
+    with pytest.raises(RuntimeError, match="seatrial serve"):
+        Middleware(inner)
+
+
+def test_the_filter_lies_behind_the_contract() -> None:
+    head = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "path": "/v1/completions", "method": "POST", "headers": head}
+    body = json.dumps({"prompt": "seatrial-filter-prompt"}).encode()
+    app = layered(inner, replace(SETTINGS, contract="azure-llama", key=None))
+    start, end = asked(app, scope, body)
+    assert (start["status"], json.loads(end["body"])["error"]["code"]) == (400, "content_filter")
+    start, end = asked(app, scope, body.replace(b'"}', b'", "temperature": 9}'))
+    assert json.loads(end["body"])["error"]["param"] == "temperature"
