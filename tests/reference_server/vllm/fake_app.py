@@ -57,6 +57,7 @@ class FakeVllm:
         self._seed = seed
         self.asked: list[Json] = []
         self.heads: list[Any] = []
+        self.queries: list[bytes] = []
         self.alive = True
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -65,6 +66,7 @@ class FakeVllm:
             await _sent(send, 200 if self.alive else 503, b"", "text/plain")
             return
         self.heads.append(list(scope["headers"]))
+        self.queries.append(scope["query_string"])
         body = json.loads(await asgi.read_body(receive, 1 << 24))
         self.asked.append(body)
         if not self.alive:
