@@ -63,7 +63,8 @@ class FakeVllm:
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         path = scope["path"]
         if path == "/health":
-            await _sent(send, 200 if self.alive else 503, b"", "text/plain")
+            status = 200 if self.alive else 503
+            await _sent(send, status if scope["method"] == "GET" else 405, b"", "text/plain")
             return
         self.heads.append(list(scope["headers"]))
         self.queries.append(scope["query_string"])
