@@ -30,6 +30,7 @@ _PHRASES = {
     422: ("Invalid input", "invalid_request_error"),
     429: ("Too Many Requests", "rate_limit_error"),
     500: ("Internal Server Error", "server_error"),
+    503: ("Service Unavailable", "server_error"),
 }
 
 

@@ -102,7 +102,7 @@ class ContractLayer:
             raw, too_large = b"", True
         path, method = scope["path"], scope["method"]
         if path == "/health" and method in ("GET", "HEAD"):
-            await asgi.send_json(send, 200, {"status": "ok"})
+            await self._health(scope, receive, send)
             return
         if not self._authorized(scope):
             message = "Access token is missing or invalid."
@@ -118,6 +118,21 @@ class ContractLayer:
             await asgi.send_json(send, 405, asgi.error_body(405, message), {"allow": operation.method})
         else:
             await self._ask(operation, scope, None if too_large else raw, receive, send)
+
+    async def _health(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """What the app below says of itself; one that knows no such route is well as long as it answers."""
+        said = 503
+
+        async def heard(message: asgi.Message) -> None:
+            nonlocal said
+            if message["type"] == "http.response.start":
+                said = message["status"]
+
+        await self._app(scope, asgi.replay(b"", receive), heard)
+        if said in (200, 404):
+            await asgi.send_json(send, 200, {"status": "ok"})
+        else:
+            await asgi.send_json(send, 503, asgi.error_body(503, "the model server is not ready"))
 
     async def _aside(self, path: str, method: str, send: asgi.Send) -> None:
         """The paths beside the contract."""

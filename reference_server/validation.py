@@ -189,8 +189,8 @@ def _excused(error: ValidationError, trail: list[Step], body: Json, lenient: boo
 
 
 def _everyday(error: ValidationError, step: Step, body: Json) -> bool:
-    """What clients send every day: a null for 'not set', as many candidates as answers, a token id of any size."""
-    if step.value is None:
+    """What clients send every day: a null for 'not set', text in parts, best_of equal to n, a token id of any size."""
+    if step.value is None or (error.validator == "type" and _joined(step.value)):
         return True
     if error.validator == "maximum" and "stop_token_ids" in error.absolute_path:
         return True
@@ -280,10 +280,18 @@ def _understand(body: dict[str, Json], error: ValidationError) -> None:
     value = _at(body, path)
     if error.validator == "additionalProperties":
         _trim(value, error.schema)
-    elif path and value is None:
-        _replace(body, path, None)
+    elif path and (value is None or (text := _joined(value))):
+        _replace(body, path, None if value is None else text)
     elif len(path) == 1 and (meant := _coerced(value, error.schema)) is not None:
         _replace(body, path, meant)
+
+
+def _joined(value: Json) -> str:
+    """The text of a content that is a list of text parts; empty for anything else."""
+    parts = value if isinstance(value, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
+    whole = len(texts) == len(parts) and all(isinstance(text, str) for text in texts)
+    return "".join(map(str, texts)) if whole else ""
 
 
 def _trim(holder: dict[str, Json], schema: Any) -> None:

@@ -67,6 +67,33 @@ def test_health_needs_no_key(client: httpx.Client) -> None:
     assert client.head("/health").status_code == 200
 
 
+@pytest.mark.parametrize(("below", "status"), [(200, 200), (404, 200), (503, 503), (500, 503), (None, 503)])
+def test_the_health_is_that_of_the_app_below(contract: Contract, below: int | None, status: int) -> None:
+    paths: list[str] = []
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        paths.append(scope["path"])
+        if below is not None:
+            await asgi.send_json(send, below, {"insides": 1})
+
+    sent: list[asgi.Message] = []
+
+    async def send(message: asgi.Message) -> None:
+        sent.append(message)
+
+    async def receive() -> asgi.Message:
+        return {"type": "http.request", "body": b""}
+
+    layer = ContractLayer(app, contract=contract, key=KEY)
+    asyncio.run(_run(layer({"type": "http", "method": "GET", "path": "/health", "headers": []}, receive, send)))
+    assert (paths, sent[0]["status"]) == (["/health"], status)
+    assert b"insides" not in sent[1]["body"]
+
+
+async def _run(answering: Any) -> None:
+    await answering
+
+
 def test_the_paths_beside_the_contract(client: httpx.Client) -> None:
     assert client.get("/info").json()["model_name"] == "seatrial-tiny"
     assert client.get("/v1/models").json()["data"][0]["id"] == "seatrial-tiny"

@@ -113,6 +113,31 @@ def test_what_clients_send_every_day_is_accepted(completions: Judge, changes: di
     accepted(completions, {**PROMPT, **changes})
 
 
+def said(content: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": "Ahoy"}, {"role": "user", "content": content}]}
+
+
+def test_a_content_in_text_parts_is_read_as_its_text(chat: Judge) -> None:
+    parts = [{"type": "text", "text": "Is the sea "}, {"type": "text", "text": "calm?"}]
+    assert accepted(chat, said(parts)) == said("Is the sea calm?")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [],
+        [{"type": "text", "text": ""}],
+        [{"type": "text", "text": 5}],
+        [{"type": "text"}],
+        [{"type": "image_url", "image_url": {"url": "x"}}],
+        [{"type": "text", "text": "Ahoy"}, {"type": "image_url", "image_url": {"url": "x"}}],
+        ["Ahoy"],
+    ],
+)
+def test_a_content_in_other_parts_is_refused(chat: Judge, parts: list[Any]) -> None:
+    assert refused(chat, said(parts)).param == "messages.1.content"
+
+
 def test_a_null_for_a_duty_is_refused(completions: Judge, chat: Judge) -> None:
     assert refused(completions, {"prompt": None}).param == "prompt"
     assert refused(chat, {"messages": None}).param == "messages"

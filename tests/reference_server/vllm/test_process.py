@@ -144,7 +144,7 @@ def test_an_end_of_its_own_is_seen(fake: Fake) -> None:
     fake.behaves("engine")
     with started(fake) as server:
         head = {"Authorization": f"Bearer {KEY}"}
-        request = urllib.request.Request(f"{server.url}/tokenize", b"{}", head)
+        request = urllib.request.Request(f"{server.url}/tokenize", b'{"prompt": "x"}', head)
         with contextlib.suppress(OSError):
             urllib.request.urlopen(request, timeout=20)
         assert gone(fake.pids[0])
