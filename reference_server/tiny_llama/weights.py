@@ -26,9 +26,9 @@ _LIVELY, _REST_DEVIATION = 62.0, 0.3
 _MARK = 4.0
 
 # Log probabilities: of what the grammar forbids, of an ASCII character by itself, of anything else that is no word.
-_FLOOR, _LONE, _NEVER = 18.0, -60.0, -110.0
+_FLOOR, _LONE, _NEVER = 20.0, -90.0, -140.0
 # Added to all, so that the likeliest tokens are near 0, where bfloat16 is finest and ties are rarest.
-_SHIFT = 1.0
+_SHIFT = 0.0
 _CLASS_UNIT = 0.125
 # The deviation of a log probability among the words of a class, of `taste` 1.
 _SPREAD = 2.0
@@ -53,7 +53,7 @@ class Size:
         return math.sqrt(self.hidden - _LIVELY - rest)
 
 
-TINY = Size(hidden=192, layers=2, heads=4, kv_heads=2, head_dim=32, intermediate=256)
+TINY = Size(hidden=192, layers=2, heads=4, kv_heads=2, head_dim=32, intermediate=192)
 BILLION = Size(hidden=2_048, layers=16, heads=32, kv_heads=8, head_dim=64, intermediate=8_192)
 
 
@@ -143,13 +143,13 @@ def _layer(size: Size, number: int, noise: Noise) -> list[Tensor]:
 
 def _sees(size: Size, deviation: float) -> list[Span]:
     """Noise over all that varies, of a weight that brings the sum to that deviation."""
-    energy = 34.0 + max(0, size.hidden - _REST) * _REST_DEVIATION**2
+    energy = 45.0 + max(0, size.hidden - _REST) * _REST_DEVIATION**2
     return [(_CODE, size.hidden - _CODE, deviation / math.sqrt(energy))]
 
 
 def _written(size: Size, number: int, noise: Noise, inner: int) -> Iterator[bytes]:
     """The rows of a matrix that writes to what is to be said, and to what no word depends on."""
-    strength = (0.45 if number < 2 else 0.05) / math.sqrt(inner)
+    strength = (0.25 if number < 2 else 0.03) / math.sqrt(inner)
     for place in range(size.hidden):
         yield noise.row(inner, [(0, inner, strength)] if place >= _SAY else ())
 
@@ -231,7 +231,7 @@ class _Attention:
             if not self._made:
                 yield self._noise.row(every, free if place >= _SAY else ())
             elif place >= _SAY:
-                spans = [*free, (0, _WIDTH, 0.1), (last, width, 0.1), (last + width, width, 0.3)]
+                spans = [*free, (0, _WIDTH, 0.07), (last, width, 0.05), (last + width, width, 0.12)]
                 again = place - _SAY
                 fixed = {width + again: -_WEARY} if again < _WIDTH and self._told == _CODE else {}
                 yield self._noise.row(every, spans, self._none(width) | fixed)
@@ -253,4 +253,4 @@ _KEY = 6.0
 # How much more than any other token the beginning is looked at, which says nothing: so few tokens weigh no more than many.
 _BEGINNING = 8.7
 # How much less likely a word is for having been said, before it is shared out among all that is looked at.
-_WEARY = 10.0
+_WEARY = 4.5
