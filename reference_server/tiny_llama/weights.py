@@ -21,6 +21,8 @@ THETA = 500_000.0
 # Where the parts of the residual stream begin. A larger model has more behind them, which no word depends on.
 _CONSTANT, _BEGINS, _CLASS, _CODE, _BEFORE, _SAY, _SAID, _REST = 0, 1, 2, 34, 66, 98, 162, 192
 _WIDTH = 32
+# Of the code, the places of words; the one behind them is the end's.
+_OWN = 31
 # The squares of a token's vector: everything but the constant has about this, and as much for each place of the rest.
 _LIVELY, _REST_DEVIATION = 62.0, 0.3
 _MARK = 4.0
@@ -28,10 +30,12 @@ _MARK = 4.0
 # Log probabilities: of what the grammar forbids, of an ASCII character by itself, of anything else that is no word.
 _FLOOR, _LONE, _NEVER = 20.0, -90.0, -140.0
 # Added to all, so that the likeliest tokens are near 0, where bfloat16 is finest and ties are rarest.
-_SHIFT = 0.0
+_SHIFT = -0.5
 _CLASS_UNIT = 0.125
 # The deviation of a log probability among the words of a class, of `taste` 1.
-_SPREAD = 2.0
+_SPREAD = 2.4
+# How much a word's row reads of what is to be said, for that deviation.
+_KEENNESS = 1.3
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,10 @@ def _vocabulary(size: Size, vocabulary: Tokenizer, noise: Noise) -> tuple[list[b
     rest = max(0, size.hidden - _REST)
     for number, token in enumerate(vocabulary.tokens):
         name = known.get(number) or class_of(token)
-        code = noise.values(_WIDTH, 0.0 if token == BEGIN else 0.5)
+        # The last place is the end's alone: where a text has just begun, or a turn ended, there is no place for one.
+        code = [*noise.values(_OWN, 0.0 if token == BEGIN or name == "end" else 0.5), _ENDED if name == "end" else 0.0]
+        if token == BEGIN:
+            code[_OWN] = _BEGUN
         start = {_CONSTANT: size.constant, _BEGINS: _MARK if token == BEGIN else 0.0}
         start |= {_CLASS + classes.index(other): (value + _FLOOR) * _CLASS_UNIT for other, value in follows(name).items()}
         start |= {_CODE + place: value for place, value in enumerate(code)}
@@ -110,10 +117,11 @@ def _vocabulary(size: Size, vocabulary: Tokenizer, noise: Noise) -> tuple[list[b
         end = {_CONSTANT: (_LONE if len(token) == 1 and " " <= token <= "~" else _NEVER) / size.constant}
         if number in known:
             taste = CLASSES[name].taste
+            weary = CLASSES[name].weary or taste
             end[_CONSTANT] = (_SHIFT - _FLOOR + noise.uniform(-0.5, 0.5) * taste) / size.constant
             end[_CLASS + classes.index(name)] = 1 / _CLASS_UNIT
-            words = [*code, *noise.values(_WIDTH, 0.5)]
-            end |= {_SAY + place: value * taste for place, value in enumerate(words)}
+            words = [*(weary * value for value in code), *noise.values(_WIDTH, 0.5 * taste)]
+            end |= {_SAY + place: value * _KEENNESS for place, value in enumerate(words)}
         read.append(noise.row(size.hidden, (), end))
     return embedded, read
 
@@ -151,7 +159,7 @@ def _written(size: Size, number: int, noise: Noise, inner: int) -> Iterator[byte
     """The rows of a matrix that writes to what is to be said, and to what no word depends on."""
     strength = (0.25 if number < 2 else 0.03) / math.sqrt(inner)
     for place in range(size.hidden):
-        yield noise.row(inner, [(0, inner, strength)] if place >= _SAY else ())
+        yield noise.row(inner, [(0, inner, strength)] if place >= _SAY and place != _SAY + _OWN else ())
 
 
 class _Attention:
@@ -229,9 +237,9 @@ class _Attention:
         free = [(0, every, 0.1 / math.sqrt(every))]
         for place in range(self._size.hidden):
             if not self._made:
-                yield self._noise.row(every, free if place >= _SAY else ())
+                yield self._noise.row(every, free if place >= _SAY and place != _SAY + _OWN else ())
             elif place >= _SAY:
-                spans = [*free, (0, _WIDTH, 0.07), (last, width, 0.05), (last + width, width, 0.12)]
+                spans = [] if place == _SAY + _OWN else [*free, (0, _WIDTH, 0.07), (last, width, 0.05), (last + width, width, 0.12)]
                 again = place - _SAY
                 fixed = {width + again: -_WEARY} if again < _WIDTH and self._told == _CODE else {}
                 yield self._noise.row(every, spans, self._none(width) | fixed)
@@ -252,5 +260,7 @@ _STRENGTH = (10.0, 2.0)
 _KEY = 6.0
 # How much more than any other token the beginning is looked at, which says nothing: so few tokens weigh no more than many.
 _BEGINNING = 8.7
+# How much of an end an end is, and the beginning, which is looked at by as much more as stands above.
+_ENDED, _BEGUN = 2.8, 0.3
 # How much less likely a word is for having been said, before it is shared out among all that is looked at.
 _WEARY = 4.5

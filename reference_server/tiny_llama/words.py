@@ -59,17 +59,19 @@ class WordClass:
     """Words that stand in the same place of a sentence.
 
     `taste` is how much the model prefers one of them to another (1 is as much as among nouns), `after` how likely
-    which class comes next. A class without words only says what follows tokens that are never generated.
+    which class comes next. A class without words only says what follows tokens that are never generated. `weary` is
+    how much less likely a word is for having been said, where that is not as `taste` has it.
     """
 
     words: tuple[str, ...]
     after: Mapping[str, float] = field(default_factory=dict)
     taste: float = 1.0
+    weary: float | None = None
 
 
 _SENTENCE = {"determiner": 0.5, "noun's name": 0.2, "adjective": 0.1, "numeral": 0.1, "adverb": 0.1}
-_SAID = {"stop": 0.28, "comma": 0.12, "conjunction": 0.15, "preposition": 0.3, "adverb": 0.1, "dash": 0.05}
-_NOUN = {"verb": 0.28, "stem": 0.12, "preposition": 0.2, "stop": 0.2, "comma": 0.09, "conjunction": 0.07, "adverb": 0.04}
+_SAID = {"stop": 1.0, "comma": 0.12, "conjunction": 0.15, "preposition": 0.3, "adverb": 0.1, "dash": 0.05}
+_NOUN = {"verb": 0.28, "stem": 0.12, "preposition": 0.2, "stop": 0.8, "comma": 0.09, "conjunction": 0.07, "adverb": 0.04}
 _OBJECT = {"determiner": 0.55, "noun's name": 0.12, "adjective": 0.13, "numeral": 0.1}
 _FIRST = {"first determiner": 0.6, "first adverb": 0.25, "noun's name": 0.15}
 _OPENING = {"opening determiner": 0.6, "opening adverb": 0.25, "opening name": 0.15}
@@ -77,7 +79,7 @@ _OPENING = {"opening determiner": 0.6, "opening adverb": 0.25, "opening name": 0
 CLASSES: Mapping[str, WordClass] = {
     # Nothing stands before the first word of a text or a line, a space before all others.
     "opening": WordClass(("\n", "\n\n"), _OPENING, 0.5),
-    "end": WordClass((END_OF_TURN, END), _OPENING, 0.25),
+    "end": WordClass((END_OF_TURN, END), _OPENING, 0.25, weary=0.5),
     "opening determiner": WordClass(tuple(_capital(_DETERMINERS)), {"noun": 0.6, "plain noun": 0.1, "adjective": 0.3}),
     "opening adverb": WordClass(tuple(_capital(_ADVERBS)), {"comma": 0.3, **_SENTENCE}),
     "opening name": WordClass(tuple(_NAMES), {"verb": 0.6, "stem": 0.2, "comma": 0.1, "conjunction": 0.1}),
@@ -94,24 +96,24 @@ CLASSES: Mapping[str, WordClass] = {
         _spaced("sea water weather wind rain ice snow smoke bread coffee tea salt silence work fish money".split()), _NOUN
     ),
     "noun's name": WordClass(_spaced(_NAMES), {**_NOUN, "possessive": 0.1}),
-    "plural": WordClass(("s",), _NOUN, 0.5),
+    "plural": WordClass(("s",), _NOUN, 0.5, weary=0.2),
     "possessive": WordClass(("'s",), {"noun": 0.7, "adjective": 0.3}, 0.5),
-    "verb": WordClass(_spaced(_VERBS), {**_OBJECT, "preposition": 0.2, "stop": 0.05}),
+    "verb": WordClass(_spaced(_VERBS), {**_OBJECT, "preposition": 0.2, "stop": 0.1}),
     "stem": WordClass(_spaced(_STEMS), {"ending": 1.0}),
     "ending": WordClass(("ed", "ing"), {**_SAID, **{name: 0.5 * value for name, value in _OBJECT.items()}}, 0.7),
     "adverb": WordClass(_spaced(_ADVERBS), {**_SAID, "verb": 0.15}),
     "preposition": WordClass(_spaced(_PREPOSITIONS), {**_OBJECT, "plain noun": 0.1, "space": 0.04}),
     "conjunction": WordClass(_spaced("and but or so then when while because though if".split()), _SENTENCE),
-    "comma": WordClass((",", ";", ":"), {**_SENTENCE, "conjunction": 0.25, "preposition": 0.1}, 0.7),
+    "comma": WordClass((",", ";", ":"), {**_SENTENCE, "conjunction": 0.25, "preposition": 0.1}, 0.7, weary=0.3),
     "dash": WordClass((" \u2013", " \u2014"), _SENTENCE, 0.5),
     "space": WordClass((" ",), {"figure": 1.0}, 0.5),
     "figure": WordClass(
         ("3", "5", "7", "8", "12", "16", "24", "40", "64", "90", "100", "128", "365", "500"),
-        {"noun": 0.4, "stop": 0.25, "comma": 0.2, "conjunction": 0.15},
+        {"noun": 0.4, "stop": 0.8, "comma": 0.2, "conjunction": 0.15},
     ),
-    "stop": WordClass((".", "!", "?"), {**_FIRST, "end": 0.25, "opening": 0.06, "emoji": 0.03}, 0.7),
+    "stop": WordClass((".", "!", "?"), {**_FIRST, "end": 1.2, "opening": 0.06, "emoji": 0.03}, 0.7, weary=0.15),
     "emoji": WordClass(
-        (" \u26f5", " \U0001f6a2", " \U0001f30a", " \u2693", " \U0001f433"), {**_FIRST, "end": 0.3, "opening": 0.1}, 0.7
+        (" \u26f5", " \U0001f6a2", " \U0001f30a", " \u2693", " \U0001f433"), {**_FIRST, "end": 0.8, "opening": 0.1}, 0.7
     ),
     "unknown": WordClass((), {**_NOUN, "determiner": 0.2}),
 }
