@@ -71,7 +71,7 @@ class WordClass:
 
 _SENTENCE = {"determiner": 0.5, "noun's name": 0.2, "adjective": 0.1, "numeral": 0.1, "adverb": 0.1}
 _SAID = {"stop": 1.0, "comma": 0.12, "conjunction": 0.15, "preposition": 0.3, "adverb": 0.1, "dash": 0.05}
-_NOUN = {"verb": 0.28, "stem": 0.12, "preposition": 0.2, "stop": 0.8, "comma": 0.09, "conjunction": 0.07, "adverb": 0.04}
+_NOUN = {"verb": 0.28, "stem": 0.12, "preposition": 0.2, "stop": 1.0, "comma": 0.09, "conjunction": 0.07, "adverb": 0.04}
 _OBJECT = {"determiner": 0.55, "noun's name": 0.12, "adjective": 0.13, "numeral": 0.1}
 _FIRST = {"first determiner": 0.6, "first adverb": 0.25, "noun's name": 0.15}
 _OPENING = {"opening determiner": 0.6, "opening adverb": 0.25, "opening name": 0.15}
@@ -111,7 +111,7 @@ CLASSES: Mapping[str, WordClass] = {
         ("3", "5", "7", "8", "12", "16", "24", "40", "64", "90", "100", "128", "365", "500"),
         {"noun": 0.4, "stop": 0.8, "comma": 0.2, "conjunction": 0.15},
     ),
-    "stop": WordClass((".", "!", "?"), {**_FIRST, "end": 1.2, "opening": 0.06, "emoji": 0.03}, 0.7, weary=0.15),
+    "stop": WordClass((".", "!", "?"), {**_FIRST, "end": 1.6, "opening": 0.06, "emoji": 0.03}, 0.7, weary=0.15),
     "emoji": WordClass(
         (" \u26f5", " \U0001f6a2", " \U0001f30a", " \u2693", " \U0001f433"), {**_FIRST, "end": 0.8, "opening": 0.1}, 0.7
     ),
