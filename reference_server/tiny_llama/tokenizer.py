@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from reference_server.tiny_llama.words import BEGIN, CLASSES, END_OF_TURN, PAD, SPECIAL
 
 # Llama 3's own pattern.
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+_OTHERS = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+PATTERN = f"{_WORDS}|{_OTHERS}"
 # Llama 3's own template: a turn's text is trimmed, the first turn begins with the text's beginning.
 CHAT_TEMPLATE = (
     "{% set loop_messages = messages %}{% for message in loop_messages %}"
@@ -52,15 +53,15 @@ def learn(words: Iterable[str]) -> list[Pair]:
     """The merges that make one token of each word, the most frequent pair first, ties in the order of the letters."""
     cut = [list(word) for word in words]
     merges: list[Pair] = []
-    counts = Counter(pair for word in cut for pair in zip(word, word[1:], strict=False))
+    counts = Counter(pair for word in cut for pair in pairwise(word))
     while counts:
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
         for word in cut:
-            if best[0] in word and best in zip(word, word[1:], strict=False):
-                counts.subtract(zip(word, word[1:], strict=False))
+            if best[0] in word and best in pairwise(word):
+                counts.subtract(pairwise(word))
                 word[:] = merged(word, best)
-                counts.update(zip(word, word[1:], strict=False))
+                counts.update(pairwise(word))
         counts = +counts
     return merges
 
@@ -101,7 +102,7 @@ class Tokenizer:
         word = list(spelled(part))
         ranks = {pair: rank for rank, pair in enumerate(self.merges)}
         while len(word) > 1:
-            pairs = list(zip(word, word[1:], strict=False))
+            pairs = list(pairwise(word))
             best = min(pairs, key=lambda pair: ranks.get(pair, len(ranks)))
             if best not in ranks:
                 break
@@ -142,8 +143,8 @@ def documents(context: int) -> Mapping[str, Any]:
         "special_tokens": {BEGIN: {"id": BEGIN, "ids": [ids[BEGIN]], "tokens": [BEGIN]}},
     }
     model = {
-        "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-        "fuse_unk": False, "byte_fallback": False, "ignore_merges": True,
+        "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
+        "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False, "ignore_merges": True,
         "vocab": {token: number for token, number in ids.items() if token not in made.special},
         "merges": [f"{one} {other}" for one, other in made.merges],
     }  # fmt: skip

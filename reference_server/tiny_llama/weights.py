@@ -111,7 +111,9 @@ def _vocabulary(size: Size, vocabulary: Tokenizer, noise: Noise) -> tuple[list[b
         if token == BEGIN:
             code[_OWN] = _BEGUN
         start = {_CONSTANT: size.constant, _BEGINS: _MARK if token == BEGIN else 0.0}
-        start |= {_CLASS + classes.index(other): (value + _FLOOR) * _CLASS_UNIT for other, value in follows(name).items()}
+        start |= {
+            _CLASS + classes.index(other): (value + _FLOOR) * _CLASS_UNIT for other, value in follows(name).items()
+        }
         start |= {_CODE + place: value for place, value in enumerate(code)}
         embedded.append(noise.row(size.hidden, [(_SAY, 2 * _WIDTH, 0.25), (_REST, rest, _REST_DEVIATION)], start))
         end = {_CONSTANT: (_LONE if len(token) == 1 and " " <= token <= "~" else _NEVER) / size.constant}
@@ -239,10 +241,14 @@ class _Attention:
             if not self._made:
                 yield self._noise.row(every, free if place >= _SAY and place != _SAY + _OWN else ())
             elif place >= _SAY:
-                spans = [] if place == _SAY + _OWN else [*free, (0, _WIDTH, 0.07), (last, width, 0.05), (last + width, width, 0.12)]
+                spans = (
+                    []
+                    if place == _SAY + _OWN
+                    else [*free, (0, _WIDTH, 0.07), (last, width, 0.05), (last + width, width, 0.12)]
+                )
                 again = place - _SAY
                 fixed = {width + again: -_WEARY} if again < _WIDTH and self._told == _CODE else {}
-                yield self._noise.row(every, spans, self._none(width) | fixed)
+                yield self._noise.row(every, () if place == _SAY + _OWN else spans, self._none(width) | fixed)
             else:
                 told = place - _BEFORE
                 fixed = {told: 1.0} if 0 <= told < _WIDTH and self._told == _CODE else {}
@@ -254,11 +260,11 @@ class _Attention:
         return dict.fromkeys(range(width, 2 * width), 0.0)
 
 
-# Of the 16 speeds at which pairs of a head turn, those that tell one place from its neighbours, and one dozen from the next.
+# Of the 16 speeds at which pairs of a head turn, those that tell a place from its neighbours, or a dozen from another.
 _LOOKS: tuple[Iterable[int], ...] = ((0, 1, 2, 3), (4, 5, 6))
 _STRENGTH = (10.0, 2.0)
 _KEY = 6.0
-# How much more than any other token the beginning is looked at, which says nothing: so few tokens weigh no more than many.
+# The beginning is looked at e^2.7 times as much as a token nearby, and says nothing: so few tokens weigh as many do.
 _BEGINNING = 8.7
 # How much of an end an end is, and the beginning, which is looked at by as much more as stands above.
 _ENDED, _BEGUN = 2.8, 0.3
