@@ -23,10 +23,10 @@ river road rock room sail sailor school seal shadow ship signal song sound star 
 teacher tide tower town trader trail train valley village voyage wall watch wave week wheel whistle window winter
 word yard year"""
 _ADJECTIVES = """blue bold brave bright brown busy calm clean cold crowded dark deep distant dry early empty faint
-famous fast final fine first full gentle good grand great green grey happy hard heavy hidden hollow honest huge
-iron large last late little lonely long loud narrow new noisy old open pale patient plain proud quick quiet ready red rough round sad
-salty second sharp short silent silver simple slow small soft steady strange strong sunny tall third tired warm weak wet
-white wide wild wooden young"""
+famous fast final fine first full gentle good grand great green grey happy hard heavy hidden hollow
+honest huge iron large last late little lonely long loud narrow new noisy old open pale patient
+plain proud quick quiet ready red rough round sad salty second sharp short silent silver simple slow
+small soft steady strange strong sunny tall third tired warm weak wet white wide wild wooden young"""
 _VERBS = """became began bought broke brought built carried chose crossed drew felt followed forgot found gave grew
 heard held hid kept knew lost made met needed paid passed reached read said saw sent showed sold stood taught told took
 understood was wanted watched went won wrote"""
