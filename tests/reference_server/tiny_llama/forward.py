@@ -31,7 +31,7 @@ def read_tensors(path: Path) -> dict[str, tuple[tuple[int, ...], list[float]]]:
 
 
 def _dot(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(map(operator.mul, one, other))
+    return math.fsum(map(operator.mul, one, other))
 
 
 def _times(matrix: list[Vector], vector: Vector) -> Vector:
