@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "load": "Send a load profile and judge it by the gate's objectives.",
     "trial": "Check and load in one run, with one verdict.",
     "serve": "Run the reference server: the embedded stand-in, or a real vLLM.",
+    "tiny-llama": "Write a tiny Llama checkpoint, without a hub.",
     "replay": "Judge a recorded run again without a network.",
     "report": "Render a recorded run.",
     "compare": "Hold a recorded run against a baseline.",
@@ -44,7 +45,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's form
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"seatrial.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"seatrial.cli.{cmd_name.replace('-', '_')}").command
         if not any(param.name == "debug" for param in command.params):
             command.params.append(_debug_option())
         return command
