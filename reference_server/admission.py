@@ -34,10 +34,14 @@ def prompt_estimate(body: dict[str, Any]) -> int:
     return -(-letters // 4)
 
 
-def answer_estimate(body: dict[str, Any]) -> int:
-    """The most tokens that may be generated for a judged request, by all its candidates."""
-    most, n, best_of = _whole(body.get("max_tokens")), _whole(body.get("n")), _whole(body.get("best_of"))
-    return (_DEFAULT_MOST if most is None else most) * max(n or 1, best_of or 1)
+def answer_estimate(body: dict[str, Any], longest: int | None = None) -> int:
+    """The most tokens that may be generated for a judged request, by all its candidates; none has more than `longest`.
+
+    Without that bound a request for more than any model can say would hold up all others until it is refused.
+    """
+    asked, n, best_of = (_whole(body.get(name)) for name in ("max_tokens", "n", "best_of"))
+    most = _DEFAULT_MOST if asked is None else asked
+    return (most if longest is None else min(most, longest)) * max(n or 1, best_of or 1)
 
 
 class Settlement:

@@ -39,10 +39,11 @@ class ContractLayer:
 
     `key` None lets everybody in, and `limits` None lets them ask without end; `forgets` are (requirement id, keyword)
     pairs that are not enforced, beside those that the scope names; `lenient` accepts what the contract leaves open;
-    `refusal` is the status for a body that breaks it, None for the contract's own.
+    `refusal` is the status for a body that breaks it, None for the contract's own; `context_length` is the model's, in
+    tokens, None where it is not known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one knob each, all of them by name
         self,
         app: asgi.App,
         *,
@@ -53,6 +54,7 @@ class ContractLayer:
         lenient: bool = False,
         refusal: int | None = None,
         model: str = "seatrial-tiny",
+        context_length: int | None = None,
     ) -> None:
         if refusal not in (None, 400, 422):
             raise ValueError(f"refusal is {refusal}; a request that breaks the tables is answered 400 or 422")
@@ -61,6 +63,7 @@ class ContractLayer:
         self._app = app
         self._key = None if key is None else key.encode()
         self._limiter = Limiter(limits or UNLIMITED)
+        self._longest = context_length or (limits or UNLIMITED).tokens_per_minute
         self._forgets = forgets
         self._lenient = lenient
         self._refusal = refusal or contract.refusal
@@ -176,7 +179,7 @@ class ContractLayer:
         # What was not repaired is passed on as it came.
         raw = raw if passed is body else json.dumps(passed).encode()
         prompt = prompt_estimate(passed)
-        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed))
+        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed, self._longest))
         if isinstance(charge, Refusal):
             await self._throttle(charge, account, send)
             return

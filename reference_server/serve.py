@@ -98,6 +98,7 @@ def standin_app(
         limits=limits,
         lenient=lenient,
         model=options.model,
+        context_length=options.context_length,
     )
     named = VARIATIONS[variation] if isinstance(variation, str) else variation
     # Who gives delays of his own wants those and no others.

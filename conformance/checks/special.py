@@ -59,6 +59,7 @@ def goes_on(api: Api, exchange: Exchange) -> str:
 )
 def special_tokens_are_shown_or_skipped(api: Api) -> None:
     """A special token is in the text with `skip_special_tokens` false, and is not with true."""
+    alike = True
     for prompt in ENDINGS:
         skipped, shown = (going_on(api, prompt, skip) for skip in (True, False))
         without, whole = api.text(skipped), api.text(shown)
@@ -70,11 +71,15 @@ def special_tokens_are_shown_or_skipped(api: Api) -> None:
             message = f"with `skip_special_tokens` false the text is without {unshown}"
             expect(not unshown, message, skipped, shown)
             continue
+        alike = False
         message = "the text is longer with `skip_special_tokens` true than with false"
         expect(not _within(whole, without), message, skipped, shown)
         if _within(without, whole):
             return
-    raise Inconclusive("no special token came in the greedy answers with `ignore_eos`, or they differ by themselves")
+    if alike:
+        # Nothing is wrong with a model that goes on without one: there is nothing to show or to skip.
+        raise Skip("the model generated no special token in its greedy answers with `ignore_eos`")
+    raise Inconclusive("greedy answers with `ignore_eos` differ by themselves")
 
 
 def _within(part: str, whole: str) -> bool:

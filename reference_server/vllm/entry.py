@@ -39,6 +39,7 @@ def layered(app: asgi.App, settings: LayerSettings) -> asgi.App:
         limits=settings.limits,
         lenient=settings.lenient,
         model=settings.model,
+        context_length=settings.context_length,
     )
 
 

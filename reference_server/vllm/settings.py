@@ -33,6 +33,7 @@ class LayerSettings:
     window: Window = "bucket"
     lenient: bool = False
     content_filter: str = "words"
+    context_length: int | None = None
 
     def __post_init__(self) -> None:
         if self.contract not in names():

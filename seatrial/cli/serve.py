@@ -195,6 +195,7 @@ def _vllm(asked: _Asked, vllm: _VllmAsked, rows: Contract, key: str | None, rest
             window=limits.window,
             lenient=asked.lenient,
             content_filter=vllm.content_filter,
+            context_length=options.context_length,
         )
     except ValueError as error:
         raise UserError(str(error)) from None

@@ -198,6 +198,7 @@ def test_an_estimate_counts_all_that_may_be_generated() -> None:
     assert estimate({"prompt": "a" * 40, "max_tokens": 10}) == 20
     assert estimate({"prompt": "a", "n": 2, "best_of": 5, "max_tokens": 10}) == 51
     assert estimate({"prompt": "a", "n": 3, "best_of": 1, "max_tokens": 10}) == 31
+    assert answer_estimate({"n": 2, "max_tokens": 10**9}, longest=2048) == 4096
     assert estimate({"messages": [{"role": "user", "content": "abcd"}, {"role": "user", "content": "e"}]}) == 2 + 16
     assert prompt_estimate({"prompt": ["abcd", "e"], "max_tokens": 10}) == 2
 

@@ -41,7 +41,7 @@ def judged(contract: str, model: str, folder: Path, more: Sequence[str], executa
         model=model, served_name="tiny-llama", context_length=2048, executable=executable,
         log=folder / f"vllm-{contract}.log", extra=("--max-num-seqs", "64"),
     )  # fmt: skip
-    layer = LayerSettings.of_contract(contract, options.name, key=KEY)
+    layer = LayerSettings.of_contract(contract, options.name, key=KEY, context_length=options.context_length)
     stage = ""
 
     def tell(now: str, seconds: float) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.check import Inconclusive, Violation
+from conformance.check import Inconclusive, Skip, Violation
 from conformance.checks.special import special_tokens_are_shown_or_skipped as shown_or_skipped
 from conformance.checks.token_ids import an_answer_may_end_by_itself as may_end
 from conformance.wire.exchange import Sent
@@ -89,7 +89,7 @@ def test_the_opposite_is_wrong() -> None:
     ],
 )
 def test_what_shows_nothing_is_no_violation(answer: tuple[list[str], str, int, str]) -> None:
-    with pytest.raises(Inconclusive, match="no special token"):
+    with pytest.raises(Skip, match="no special token"):
         run(shown_or_skipped, lambda _: answer)
 
 
