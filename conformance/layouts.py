@@ -55,6 +55,14 @@ def has_tokens(choice: Mapping[str, Any]) -> bool:
     return choice.get("logprobs") is not None
 
 
+def readable_tokens(choice: Mapping[str, Any], exchange: Exchange) -> list[TokenLogprob]:
+    """The tokens of a choice, none where they are missing or do not fit: that is for the checks of them to say."""
+    try:
+        return tokens_of(choice, exchange) if has_tokens(choice) else []
+    except Violation:
+        return []
+
+
 def layout_of(choice: Mapping[str, Any]) -> str:
     """`content` for OpenAI's chat layout, `arrays` for the page's."""
     logprobs = choice.get("logprobs")

@@ -16,7 +16,7 @@ from conformance.check import Inconclusive, check, expect
 from conformance.checks.logprobs import wanted
 from conformance.checks.stopping import PROMPT, greedy
 from conformance.checks.streaming import choices, streamed_text
-from conformance.layouts import tokens_of
+from conformance.layouts import readable_tokens
 from conformance.wire.answer import Answer, Ask
 from conformance.wire.exchange import Exchange
 
@@ -166,12 +166,12 @@ def boundaries(api: Api, text: str) -> list[int]:
     if exchange.status != 200 or not api.text(exchange).startswith(text):
         return spaces
     places, at = [], 0
-    for token in tokens_of(api.choices(exchange)[0], exchange):
+    for token in readable_tokens(api.choices(exchange)[0], exchange):
         if at >= len(text) or not text.startswith(token.text, at):
             break
         places += [at] if at else []
         at += len(token.text)
-    return sorted(places, key=lambda place: text[place] != " ")
+    return sorted(places, key=lambda place: text[place] != " ") or spaces
 
 
 @a_sequence_may_span_tokens.deaf_mutant

@@ -50,3 +50,8 @@ def test_what_is_said_is_asked_for_once() -> None:
     api, courier = api_over(lambda sent: (200, document("a calm sea and a good wind")))
     assert said(api).text == said(api).text == "a calm sea and a good wind"
     assert [sent.json["prompt"] for sent in courier.sent] == [PROMPT]
+
+
+def test_without_log_probabilities_tokens_are_taken_to_begin_with_spaces() -> None:
+    api, _ = api_over(lambda sent: (200, document("a calm sea")))
+    assert boundaries(api, "a calm sea") == [1, 6]
