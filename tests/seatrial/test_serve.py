@@ -55,6 +55,8 @@ def test_it_serves_until_it_is_told_to_stop(tmp_path: Path, number: int) -> None
 def test_an_open_server_says_that_it_is_open(tmp_path: Path) -> None:
     with seatrial("serve", "--port", "0", folder=tmp_path, SEATRIAL_API_KEY="") as server:
         server.until("answers anybody")
+        # The two streams are read by two threads, either of which may be first.
+        server.until("curl -sS")
         assert status(server.out[0].split(" at ")[1].split(",")[0], None) == 200
 
 
