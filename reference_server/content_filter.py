@@ -23,7 +23,6 @@ _MESSAGE = (
     "The response was filtered due to the prompt triggering the content management policy. Please modify your prompt "
     "and retry."
 )
-_MOST_BODY = 8 << 20
 
 
 class Filtered:
@@ -38,7 +37,7 @@ class Filtered:
             await self._app(scope, receive, send)
             return
         try:
-            raw = await asgi.read_body(receive, _MOST_BODY)
+            raw = await asgi.read_body(receive, relay.MOST_BODY)
         except asgi.DisconnectError:
             return
         if IN_PROMPT.encode() in raw:
@@ -48,9 +47,19 @@ class Filtered:
         if IN_OUTPUT.encode() not in raw:
             await self._app(scope, rest, send)
             return
-        ask = await relay.asked(scope, rest, send)
-        if ask is not None:
-            await relay.deliver(withheld(await relay.answered(self._app, scope, ask, receive)), send)
+        await screened(self._app, scope, rest, send, lambda _: frozenset({0}))
+
+
+async def screened(
+    app: asgi.App, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send, bad: Callable[[Answer], frozenset[int]]
+) -> None:
+    """Have the app answer, in whole, and keep back the choices whose indices `bad` tells."""
+    ask = await relay.asked(scope, receive, send)
+    if ask is None:
+        return
+    answer = await relay.answered(app, scope, ask, receive)
+    indices = bad(answer)
+    await relay.deliver(withheld(answer, indices) if indices else answer, send)
 
 
 def error(param: str) -> dict[str, Json]:
@@ -58,7 +67,7 @@ def error(param: str) -> dict[str, Json]:
     return {"message": _MESSAGE, "type": None, "param": param, "code": CODE, "status": 400}
 
 
-def withheld(answer: Answer, indices: frozenset[int] = frozenset({0})) -> Answer:
+def withheld(answer: Answer, indices: frozenset[int]) -> Answer:
     """The answer with the choices of those indices filtered."""
 
     def keep_back(choice: dict[str, Json]) -> None:

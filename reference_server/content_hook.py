@@ -13,12 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from conformance.wire.answer import Answer
 from reference_server import asgi, relay
-from reference_server.content_filter import Filtered, error, withheld
+from reference_server.content_filter import Filtered, error, screened
 
 Wrap = Callable[[asgi.App], asgi.App]
 
 WORDS, NONE = "words", "none"
-_MOST_BODY = 8 << 20
 
 
 @runtime_checkable
@@ -47,22 +46,23 @@ class Judged:
             await self._app(scope, receive, send)
             return
         try:
-            raw = await asgi.read_body(receive, _MOST_BODY)
+            raw = await asgi.read_body(receive, relay.MOST_BODY)
         except asgi.DisconnectError:
             return
         if any(self._flagged(text) for text in _prompts(raw)):
             await asgi.send_json(send, 400, {"error": error("prompt")})
             return
-        rest = asgi.replay(raw, receive)
-        if self._flagged_output is None:
+        rest, flagged = asgi.replay(raw, receive), self._flagged_output
+        if flagged is None:
             await self._app(scope, rest, send)
             return
-        ask = await relay.asked(scope, rest, send)
-        if ask is None:
-            return
-        answer = await relay.answered(self._app, scope, ask, receive)
-        bad = frozenset(index for index, text in _outputs(answer).items() if self._flagged_output(text))
-        await relay.deliver(withheld(answer, bad) if bad else answer, send)
+        await screened(
+            self._app,
+            scope,
+            rest,
+            send,
+            lambda answer: frozenset(index for index, text in _outputs(answer).items() if flagged(text)),
+        )
 
 
 def hook(name: str) -> Wrap:

@@ -12,13 +12,13 @@ from dataclasses import replace
 from conformance.wire.answer import Answer, Ask, Headers
 from reference_server import asgi
 
-_MOST_BODY = 8 << 20
+MOST_BODY = 8 << 20
 
 
 async def asked(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> Ask | None:
     """The request as a value; None when the client went away, or was told that its body is too large."""
     try:
-        raw = await asgi.read_body(receive, _MOST_BODY)
+        raw = await asgi.read_body(receive, MOST_BODY)
     except asgi.DisconnectError:
         return None
     except asgi.TooLargeError:
