@@ -1,4 +1,4 @@
-"""A load run in open loop: warm up, send on schedule, drain, and say whether the figures can be believed.
+"""A load run: warm up, send on schedule, drain, and say whether the figures can be believed.
 
 Law: never more requests than planned, none written twice, and no figure without the load generator's own faults
 beside it.
@@ -18,12 +18,15 @@ import gevent.event
 import gevent.pool
 
 from loadtests.arrivals import shared_out
+from loadtests.closed import ClosedLoop
 from loadtests.collect import UNREACHED, Collector, Sample, sample
+from loadtests.gauges import Gauges
+from loadtests.plans import Plan
 from loadtests.pool import Pool
-from loadtests.profiles import Plan
-from loadtests.prompts import most_tokens
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target
+from loadtests.wholes import read_whole
+from loadtests.workload import Asked
 
 # Beyond these a run says nothing about the endpoint.
 MOST_LATENESS_MS = 50.0
@@ -68,7 +71,9 @@ class Campaign:
         self._pool = pool
         self._seed = seed
         self._on_sample = on_sample
-        self._numbers = range(plan.scheduled)[index::workers]
+        self.gauges = Gauges(plan)
+        self._loop = ClosedLoop(plan, seed, index, workers) if plan.closed else None
+        self._numbers = range(0 if plan.closed else plan.scheduled)[index::workers]
         self._schedule = shared_out(plan.schedule(seed), index, workers)
         self._warmups = range(plan.profile.warmup)[index::workers]
         self._room = (plan.profile.token_cap or plan.tokens) // workers
@@ -79,7 +84,9 @@ class Campaign:
         self._begun = time.perf_counter_ns()
         self._epoch = 0
         self._last_started = 0.0
-        self._sent = self._done = self._spent = self._unsent = self._dearest = 0
+        self._sent = self._done = self._spent = self._warmup_spent = self._unsent = self._held = 0
+        # Tokens that the endpoint counted for each that a prompt was meant to have; 0: not known yet.
+        self._dearest = 0.0
         self._seconds = self._cpu = 0.0
 
     def run(self) -> None:
@@ -118,7 +125,7 @@ class Campaign:
             ok=self.collector.counts["ok"],
             tokens=self._spent,
             seconds=(time.perf_counter_ns() - self._begun) / 1e9,
-            planned=len(self._numbers) + len(self._warmups),
+            planned=(self._loop.requests if self._loop else len(self._numbers)) + len(self._warmups),
         )
 
     def to_record(self) -> dict[str, Any]:
@@ -129,17 +136,18 @@ class Campaign:
             "profile": self.plan.profile.name,
             "plan": self.plan.to_record(),
             **self.collector.to_record(),
+            **self.gauges.to_record(),
             "seconds": round(self._seconds, 6),
             "valid": not reason,
             "reason": reason,
             "rate": {
-                "planned": self.plan.profile.rate,
-                "achieved": round(self._achieved() * self.plan.profile.rate, 4),
+                "planned": round(self._rate(), 4),
+                "achieved": round(self._achieved() * self._rate(), 4),
             },
             "unsent": self._unsent,
             "warmup": {
                 "counts": dict(Counter(reading.outcome for reading in self._warmed)),
-                "tokens": sum(self._cost(reading) for reading in self._warmed),
+                "tokens": self._warmup_spent,
             },
             "client": {"cpu": round(self._cpu, 4)},
         }
@@ -176,11 +184,17 @@ class Campaign:
         # A single late request at the end of a short run is lateness, which has its own bound, and no lower rate.
         return (begun / count) * (seconds / max(seconds, self._last_started - MOST_LATENESS_MS / 1000))
 
+    def _rate(self) -> float:
+        """The planned mean rate, in requests per second; that which came about where answers decide."""
+        if self._loop is not None:
+            return self.collector.counts.total() / max(self._seconds, 1e-9)
+        return self.plan.scheduled / self.plan.seconds if self.plan.seconds else self.plan.profile.rate
+
     def _warm_up(self) -> bool:
         """Send what counts in no figure and open connections; whether the run can go on."""
         jobs = []
         for number in self._warmups:
-            jobs.append(self._streams.spawn(self._one, -1 - number, None))
+            jobs.append(self._streams.spawn(self._one, None, *self._request(-1 - number)))
             self._wait_for(jobs[-1:], self.plan.profile.deadline + 1)
             if self._stop.is_set():
                 return False
@@ -197,26 +211,36 @@ class Campaign:
 
     def _likely_streams(self, readings: list[Reading]) -> int:
         """How many streams will be open at once if the endpoint goes on as in the warm-up (Little's law)."""
+        if self._loop is not None:
+            return min(len(self._loop.users), self._loop.requests)
         seconds = max((reading.end - reading.started for reading in readings), default=0) / 1e9
         share = len(self._numbers) / max(1, self.plan.scheduled)
-        wanted = 2 + int(1.5 * seconds * self.plan.profile.rate * share)
+        wanted = 2 + int(1.5 * seconds * self.plan.shape.highest * share)
         return min(wanted, self.plan.profile.streams, len(self._numbers), 256)
 
     def _send_all(self) -> None:
         """Begin each request when it is due. The next body is made before waiting, so that making it delays nothing."""
         self._epoch = time.perf_counter_ns() + int(_LEAD * 1e9)
+        if self._loop is not None:
+            self._stop.wait(_LEAD)
+            users = [
+                self._streams.spawn(self._loop.live, user, self._next, self._pause, self._now)
+                for user in self._loop.users
+            ]
+            self._wait_for(users, self.plan.seconds)
+            return
         for number, due in zip(self._numbers, self._schedule, strict=True):
-            request = self._request(number)
+            asked, request = self._request(number)
             if self._stop.wait(max(0.0, due - self._now())):
                 return
-            if self._spent + (len(self._streams) + 1) * self._reserve() > self._room:
-                # What is under way is paid for, so it is read to its end.
-                self._reason = f"the cap of {self._room:,} tokens left no room for more requests"
+            held = self._hold(asked)
+            if not held:
                 return
             if len(self._streams) >= self.plan.profile.streams:
                 self._unsent += 1
+                self._held -= held
                 continue
-            self._streams.spawn(self._one, number, due, request)
+            self._streams.spawn(self._one, due, asked, request, held)
 
     def _drain(self) -> None:
         """Wait for the streams under way, until the time for that is over or the run is stopped."""
@@ -227,47 +251,68 @@ class Campaign:
         gevent.wait([ended, self._stop], timeout=seconds, count=1)
         ended.kill()
 
-    def _one(self, number: int, due: float | None, request: bytes | None = None) -> None:
-        """Send one request, read its stream and count it; `due` is None in the warm-up."""
-        request = request or self._request(number)
+    def _next(self, number: int) -> bool:
+        """Send one request of a user and wait for its end; whether the user goes on."""
+        asked, request = self._request(number)
+        if self._stop.is_set() or not (held := self._hold(asked)):
+            return False
+        return self._one(max(0.0, self._now()), asked, request, held).outcome != "abandoned"
+
+    def _pause(self, seconds: float) -> bool:
+        return bool(self._stop.wait(seconds))
+
+    def _one(self, due: float | None, asked: Asked, request: bytes, held: int = 0) -> Reading:
+        """Send one request, read its answer and count it; `due` is None in the warm-up, `held` what `_hold` took."""
         self._sent += 1
         if due is not None:
             self._last_started = max(self._last_started, self._now())
-        reading = read_stream(self._pool, request, deadline=self.plan.profile.deadline)
+        read = read_stream if asked.kind.stream else read_whole
+        reading = read(self._pool, request, deadline=self.plan.profile.deadline)
+        self._held -= held
         self._done += 1
-        self._spent += self._cost(reading)
-        self._dearest = max(self._dearest, reading.prompt_tokens or 0)
+        self._spent += self._cost(reading, asked)
+        self._dearest = max(self._dearest, (reading.prompt_tokens or 0) / asked.likely_prompt)
         if due is None:
             self._warmed.append(reading)
-            return
+            self._warmup_spent += self._cost(reading, asked)
+            return reading
         measured = sample(reading, epoch=self._epoch, intended=due)
         self.collector.add(measured)
+        self.gauges.add(measured, asked)
         if self._on_sample is not None:
             self._on_sample(measured)
+        return reading
 
-    def _request(self, number: int) -> bytes:
-        row = self.plan.profile
-        body = self._target.body(
-            seed=self._seed, number=number, prompt_tokens=row.prompt_tokens, max_tokens=row.max_tokens
-        )
-        return self._target.request(body)
+    def _request(self, number: int) -> tuple[Asked, bytes]:
+        """What the `number`-th request asks, and its bytes."""
+        asked = self.plan.workload.asked(self._seed, number)
+        return asked, self._target.letter(asked)
 
-    def _reserve(self) -> int:
+    def _hold(self, asked: Asked) -> int:
+        """Set aside what one request more may cost and return it; 0 where that is more than the run has left."""
+        most = self._reserve(asked)
+        if self._spent + self._held + most <= self._room:
+            self._held += most
+            return most
+        # What is under way is paid for, so it is read to its end.
+        self._reason = self._reason or f"the cap of {self._room:,} tokens left no room for more requests"
+        return 0
+
+    def _reserve(self, asked: Asked) -> int:
         """The most that one request more may cost, as far as the endpoint's own counts have shown."""
-        row = self.plan.profile
-        # Prompts are of one length in words; what they cost differs by a few tokens.
-        prompt = self._dearest + self._dearest // 4 + 4 if self._dearest else most_tokens(row.prompt_tokens)
-        return prompt + row.max_tokens
+        # Words differ in their tokens, so a quarter more than the dearest prompt so far.
+        prompt = int(1.25 * self._dearest * asked.likely_prompt) + 4 if self._dearest else asked.most_prompt
+        return min(prompt, asked.most_prompt) + asked.max_tokens
 
-    def _cost(self, reading: Reading) -> int:
+    def _cost(self, reading: Reading, asked: Asked) -> int:
         """The tokens that a request has cost: what the endpoint says, or else what it may have charged."""
         if reading.status != 200 and reading.outcome not in {"timeout", "abandoned"}:
             return 0
         prompt = reading.prompt_tokens
         completion = reading.completion_tokens
-        return (most_tokens(self.plan.profile.prompt_tokens) if prompt is None else prompt) + (
-            reading.chunks if completion is None else completion
-        )
+        # A whole answer without a count may have had any length.
+        unknown = reading.chunks if asked.kind.stream else asked.max_tokens
+        return (asked.most_prompt if prompt is None else prompt) + (unknown if completion is None else completion)
 
     def _now(self) -> float:
         """Seconds on the run's clock."""

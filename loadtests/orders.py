@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from loadtests.profiles import Plan, PlanError, plan, profile
+from loadtests.plans import Plan, plan
+from loadtests.profiles import PlanError, profile
+from loadtests.target import Target, target
 from schemas.contracts import get
 from schemas.model import Contract, ContractError, Operation
 
@@ -51,12 +53,34 @@ class Orders:
 
     def operation(self) -> tuple[Contract, Operation]:
         """The contract and the route of it that is to be asked; `PlanError` when there is no such."""
-        route = self.plan().profile.route
+        contract, operations = self.operations()
+        return contract, operations[0]
+
+    def operations(self) -> tuple[Contract, tuple[Operation, ...]]:
+        """The contract and every route of it that is to be asked; `PlanError` when one of them does not exist."""
+        routes = list(dict.fromkeys(kind.route for kind in self.plan().workload.kinds))
         try:
             contract = get(self.contract)
         except (ContractError, KeyError) as error:
             raise PlanError(str(error)) from None
         offered = {one.route: one for one in contract.operations}
-        if route not in offered:
-            raise PlanError(f"contract {contract.name} has no route {route!r}; it has {', '.join(offered)}")
-        return contract, offered[route]
+        if lacking := [route for route in routes if route not in offered]:
+            raise PlanError(f"contract {contract.name} has no route {lacking[0]!r}; it has {', '.join(offered)}")
+        return contract, tuple(offered[route] for route in routes)
+
+
+def targets(orders: Orders, key: str) -> Target:
+    """What the orders ask: the first route, with the others of a mix in `others`. Raises as `target` does."""
+    contract, operations = orders.operations()
+    made = [
+        target(
+            orders.target,
+            operation,
+            key,
+            query=contract.query,
+            headers=contract.headers,
+            parameters=orders.parameters,
+        )
+        for operation in operations
+    ]
+    return replace(made[0], others=tuple(made[1:]))

@@ -52,9 +52,14 @@ class Pool:
     ) -> None:
         self._address = (host, port)
         self._seconds = connect_seconds
+        self._made_with = {"tls": tls, "ca_file": ca_file, "connect_seconds": connect_seconds}
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
         self._closed = False
+
+    def again(self) -> Pool:
+        """Another pool to the same host, for another run: each run closes its own at its end."""
+        return Pool(*self._address, **self._made_with)  # type: ignore[arg-type]
 
     def take(self) -> Connection:
         """An idle connection that is still open, or a new one; raises `Unreachable`."""

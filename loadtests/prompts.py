@@ -29,11 +29,21 @@ def prompt(seed: int, number: int, tokens: int) -> str:
 
     It differs within its first words, because a prefix cache matches from the beginning.
     """
+    return _FRAME.format(words(seed, number, _length(tokens)).capitalize())
+
+
+def words(seed: int, number: int, count: int) -> str:
+    """At least three words, unlike those of every other number of the next three million, and about `count`."""
     draw = random.Random(f"prompt:{seed}:{number}")  # noqa: S311 - a prompt is no secret
     size = len(WORDS)
-    words = [WORDS[(number // size**place) % size] for place in range(3)]
-    words += [draw.choice(WORDS) for _ in range(_length(tokens) - len(words))]
-    return _FRAME.format(" ".join(words).capitalize())
+    chosen = [WORDS[(number // size**place) % size] for place in range(3)]
+    chosen += [draw.choice(WORDS) for _ in range(count - len(chosen))]
+    return " ".join(chosen)
+
+
+def most_of_words(count: int) -> int:
+    """An upper bound of the tokens of about `count` words."""
+    return max(3, count) * _LONGEST
 
 
 def most_tokens(tokens: int) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from loadtests.prompts import prompt
+from loadtests.workload import Asked
 from schemas.model import Operation, Route
 
+_STREAMED, _WHOLE = b"Accept: text/event-stream\r\n", b"Accept: application/json\r\n"
 # What people paste: the page of a deployment shows the whole address of a route.
 _PASTED = ("/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions", "/v1")
 
@@ -31,6 +33,7 @@ class Target:
     head: bytes = field(repr=False)
     example: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    others: tuple[Target, ...] = ()
 
     @property
     def label(self) -> str:
@@ -44,6 +47,21 @@ class Target:
         return json.dumps(
             {**self.example, **self.parameters, **asked, "max_tokens": max_tokens, "stream": True}
         ).encode()
+
+    def letter(self, asked: Asked) -> bytes:
+        """The whole request for what is asked, by the route that it is meant for: this target's or another's."""
+        where = next((one for one in self.others if one.route == asked.kind.route), self)
+        if where.route == "completions":
+            # One text, as a client without chat templates would put a conversation.
+            texts = [text for _, text in asked.messages]
+            content: dict[str, Any] = {"prompt": "\n\n".join(texts)}
+        else:
+            content = {"messages": [{"role": role, "content": text} for role, text in asked.messages]}
+        settings = {"max_tokens": asked.max_tokens, "stream": asked.kind.stream}
+        body = json.dumps({**where.example, **where.parameters, **content, **settings}).encode()
+        if asked.kind.stream:
+            return where.request(body)
+        return replace(where, head=where.head.replace(_STREAMED, _WHOLE)).request(body)
 
     def request(self, body: bytes) -> bytes:
         """The whole request as it is written."""

@@ -23,11 +23,12 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.campaign import Campaign
 from loadtests.collect import Collector, RecordError, Sample
-from loadtests.orders import Orders
+from loadtests.orders import Orders, targets
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, PlanError
+from loadtests.series import Series
 from loadtests.streams import Reading, read_stream
-from loadtests.target import Target, TargetError, target
+from loadtests.target import Target, TargetError
 
 KEY_VARIABLE = "SEATRIAL_API_KEY"
 
@@ -55,7 +56,7 @@ class Driver:
         on_sample: Callable[[Sample], None] | None = None,
     ) -> None:
         self.environment = environment
-        self.campaign: Campaign | None = None
+        self.campaign: Campaign | Series | None = None
         self.over = gevent.event.Event()
         self._orders = orders
         self._key = key
@@ -91,15 +92,7 @@ class Driver:
         """What a user asks, and over which connections; made once."""
         if self._asked is None:
             orders = self._sent_orders or self._orders(self.environment)
-            contract, operation = orders.operation()
-            where = target(
-                orders.target,
-                operation,
-                self._key(self.environment),
-                query=contract.query,
-                headers=contract.headers,
-                parameters=orders.parameters,
-            )
+            where = targets(orders, self._key(self.environment))
             try:
                 pool = Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file)
             except OSError as error:
@@ -140,9 +133,8 @@ class Driver:
             return
         index, workers = self._share
         log.info("%s", plan)
-        self.campaign = Campaign(
-            plan, where, pool, seed=orders.seed, index=index, workers=workers, on_sample=self._sampled
-        )
+        kind = Series if plan.profile.search else Campaign
+        self.campaign = kind(plan, where, pool, seed=orders.seed, index=index, workers=workers, on_sample=self._sampled)
         gevent.spawn(self._run, self.campaign)
 
     def _start_share(self, **_: Any) -> None:
@@ -151,7 +143,7 @@ class Driver:
             self._ordered = False
             self._start()
 
-    def _run(self, campaign: Campaign) -> None:
+    def _run(self, campaign: Campaign | Series) -> None:
         try:
             campaign.run()
         finally:
@@ -320,8 +312,8 @@ _hooks.init.add_listener(_on_init)
 
 
 def headless(
-    orders: Orders, key: str, on_sample: Callable[[Sample], None], on_start: Callable[[Campaign], None]
-) -> Campaign:
+    orders: Orders, key: str, on_sample: Callable[[Sample], None], on_start: Callable[[Campaign | Series], None]
+) -> Campaign | Series:
     """Run one profile in this process without locust's command line; returns the campaign when it is over.
 
     Raises `PlanError` or `TargetError` before anything is sent.

@@ -8,7 +8,8 @@ from typing import Any
 
 from loadtests.launch import LoadError, run_load
 from loadtests.orders import Orders
-from loadtests.profiles import Plan, PlanError
+from loadtests.plans import Plan
+from loadtests.profiles import PlanError
 from reports.log import LogWriter
 from seatrial.errors import NoJudgement, UserError
 from seatrial.options import Options

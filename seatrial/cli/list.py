@@ -8,7 +8,8 @@ import click
 
 from conformance.catalogue import checks_of
 from conformance.check import cited_by
-from loadtests.profiles import PROFILES, plan
+from loadtests.plans import plan
+from loadtests.profiles import PROFILES
 from schemas.contracts import get, names
 from schemas.model import Contract
 from seatrial.cli.options import contract_option

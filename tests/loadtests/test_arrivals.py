@@ -35,14 +35,14 @@ def test_poisson_gaps_are_exponential_and_not_even() -> None:
 
 @pytest.mark.parametrize("name", ARRIVALS)
 def test_no_arrivals_are_an_empty_schedule(name: str) -> None:
-    assert ARRIVALS[name](0, 1.0, 0) == ()
+    assert ARRIVALS[name](0, 1.0, 0, 1.0) == ()
 
 
 @pytest.mark.parametrize(("count", "rate"), [(-1, 1.0), (1, 0.0), (1, -2.0), (1, float("inf")), (1, float("nan"))])
 def test_senseless_arrivals_are_refused(count: int, rate: float) -> None:
     for make in ARRIVALS.values():
         with pytest.raises(ValueError, match="arrivals at"):
-            make(count, rate, 0)
+            make(count, rate, 0, 1.0)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])

@@ -10,8 +10,9 @@ import pytest
 
 from loadtests.campaign import Campaign
 from loadtests.collect import Sample
+from loadtests.plans import plan
 from loadtests.pool import Pool
-from loadtests.profiles import PROFILES, plan
+from loadtests.profiles import PROFILES
 from loadtests.target import target
 from schemas.contracts import get
 from tests.loadtests.loopback import HEAD, Loopback, Script, answer, free_port, serving, stream_of, with_status

@@ -48,7 +48,7 @@ def test_what_is_no_orders_is_refused(told: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"profile": "soak"}, "no load profile"),
+        ({"profile": "sprint"}, "no load profile"),
         ({"contract": "nobody"}, "nobody"),
         ({"overrides": {"rate": -1}}, "rate is a number"),
     ],

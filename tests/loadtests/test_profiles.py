@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.profiles import PROFILES, PlanError, plan, profile
+from loadtests.plans import plan
+from loadtests.profiles import PROFILES, PlanError, profile
 from loadtests.prompts import most_tokens
 
 STREAMING = PROFILES["streaming"]
@@ -58,7 +59,7 @@ def test_a_plan_beyond_its_token_cap_is_refused_before_anything_is_sent() -> Non
         ({"max_tokens": 1.5}, "whole number"),
         ({"max_tokens": 0}, "max_tokens is a number from 1"),
         ({"route": "embeddings"}, "completions, chat"),
-        ({"arrivals": "gamma"}, "constant, poisson"),
+        ({"arrivals": "uniform"}, "constant, poisson, gamma"),
         ({"speed": 3}, "no speed"),
         ({"name": "x"}, "no name"),
     ],
@@ -71,7 +72,7 @@ def test_a_senseless_change_is_refused_with_what_is_allowed(changes: dict[str, A
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
     assert profile("streaming") is STREAMING
     with pytest.raises(PlanError, match="streaming"):
-        profile("soak")
+        profile("sprint")
 
 
 def test_a_plan_says_what_it_costs_and_can_be_logged() -> None:

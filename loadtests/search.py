@@ -1,0 +1,257 @@
+"""Which rate to try next when the capacity of an endpoint is sought: a pure function of the trials so far.
+
+The capacity is the highest rate at which at least a share of answers is good. Short trials double the rate until one
+looks bad; then the bracket is halved by trials that are long enough for a verdict, and its ends are proven.
+Law: what is said of the capacity holds with 95 % confidence for all trials together (Bonferroni over every look that
+could have been taken), by exact binomial bounds. A rate that stays open is neither below nor above the capacity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from reports.stats import binomial_cdf
+
+CONFIDENCE = 0.95
+MOST_LOOKS = 2
+_MOST_JUDGED = 8
+MOST_TRIALS = 20
+# Requests of a trial that only looks where to go.
+_EXPLORE = 24
+# The first part of each trial, in which queues and batches fill, is not judged.
+SETTLING = 0.25
+# A trial is long enough to see a queue grow: at a rate that is `resolution` too high, the wait grows by that share of
+# the time that passes, and has to outgrow the largest bound.
+_GROWTH = 1.5
+
+Verdict = Literal["good", "bad", "open"]
+# By rate: the verdict, and whether a trial that proves has given it.
+_States = dict[float, tuple[Verdict, bool]]
+
+
+class Rules(Protocol):
+    """What a search needs to know of a profile."""
+
+    @property
+    def rate(self) -> float:
+        """The lowest rate of interest, where the search begins."""
+
+    @property
+    def rate_most(self) -> float:
+        """The highest rate that is tried."""
+
+    @property
+    def duration(self) -> float:
+        """The least seconds of a trial."""
+
+    @property
+    def resolution(self) -> float:
+        """How far apart, as a share, the ends of the answer may be."""
+
+    @property
+    def share(self) -> float:
+        """The share of answers that has to be good."""
+
+    @property
+    def goodput(self) -> str:
+        """The bounds of a good answer."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to send next: so many requests at that rate. `proves` tells a trial with a verdict from a first look."""
+
+    rate: float
+    requests: int
+    proves: bool
+
+    @property
+    def seconds(self) -> float:
+        """How long sending takes."""
+        return self.requests / self.rate
+
+    @property
+    def judged(self) -> int:
+        """How many of the requests are judged, that is, come after the settling."""
+        return self.requests - math.floor(self.requests * SETTLING)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a trial found: of so many requests that were judged, so many were good."""
+
+    rate: float
+    judged: int
+    good: int
+    proves: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """The answer: the capacity is at least `low` and below `high` (per second, None where nothing is proven)."""
+
+    low: float | None
+    high: float | None
+    why: str = ""
+
+
+def alpha() -> float:
+    """The error that each single look may make."""
+    return (1 - CONFIDENCE) / (_MOST_JUDGED * MOST_LOOKS)
+
+
+def verdict(judged: int, good: int, share: float) -> Verdict:
+    """Whether the true share of good answers is at least `share`, or less, or too close to say."""
+    if not judged:
+        return "open"
+    # How likely so many good ones, or so few, would be if the true share were just that.
+    if 1 - binomial_cdf(good - 1, judged, share) < alpha():
+        return "good"
+    return "bad" if binomial_cdf(good, judged, share) < alpha() else "open"
+
+
+@lru_cache(maxsize=64)
+def judged_requests(share: float) -> int:
+    """How many requests a trial with a verdict judges: a fifth of the bad answers allowed is then clearly few."""
+    for count in range(20, 20_000, 10):
+        bad = _most_bad(count, share)
+        if bad >= 0 and binomial_cdf(bad, count, (1 - share) / 5) >= 0.8:
+            return count
+    return 20_000
+
+
+def surely_bad(trial: Trial, share: float) -> int:
+    """How many bad answers make a trial bad whatever its other answers are: then it need not go on."""
+    if not trial.proves:
+        return math.floor(trial.judged * (1 - share)) + 1
+    return next(bad for bad in range(trial.judged + 1) if verdict(trial.judged, trial.judged - bad, share) == "bad")
+
+
+def _most_bad(count: int, share: float) -> int:
+    """The most bad answers among `count` with which a trial is good; -1 when none are few enough."""
+    bad = -1
+    while bad < count and verdict(count, count - bad - 1, share) == "good":
+        bad += 1
+    return bad
+
+
+class Search:
+    """The search by a profile's rules; `longest` is the largest bound of a good answer in seconds."""
+
+    def __init__(self, rules: Rules, longest: float) -> None:
+        self._rules = rules
+        self._seconds = max(rules.duration, _GROWTH * longest / rules.resolution)
+
+    def next(self, results: Sequence[Result]) -> Trial | None:
+        """The next trial; None when the answer is as good as it gets."""
+        if len(results) >= MOST_TRIALS or sum(one.proves for one in results) >= _MOST_JUDGED * MOST_LOOKS:
+            return None
+        states = self._states(results)
+        if results and results[-1].proves and states[results[-1].rate] == ("open", True):
+            looks = sum(one.proves and one.rate == results[-1].rate for one in results)
+            if looks < MOST_LOOKS:
+                return self._trial(results[-1].rate, proves=True)
+        low, high = self._bracket(states)
+        if low is None or high is None:
+            return self._outside(states, low, high)
+        return self._inside(states, low, high)
+
+    def _outside(self, states: _States, low: float | None, high: float | None) -> Trial | None:
+        """The next trial while one end of the bracket is missing: upwards, or the proof of the one that there is."""
+        end = high if low is None else low
+        if end is None:
+            return self._trial(self._rules.rate)
+        if high is None and end < self._rules.rate_most:
+            return self._trial(min(2 * end, self._rules.rate_most))
+        return None if states[end][1] else self._trial(end, proves=True)
+
+    def _inside(self, states: _States, low: float, high: float) -> Trial | None:
+        """The next trial between two ends, or the proof of one of them."""
+        middle = _rounded(math.sqrt(low * high))
+        if high > low * (1 + self._rules.resolution) and low < middle < high:
+            return self._trial(middle, proves=True)
+        if not states[low][1]:
+            return self._trial(low, proves=True)
+        looked_bad = [rate for rate, state in states.items() if state == ("bad", False)]
+        if looked_bad and ("bad", True) not in states.values():
+            return self._trial(min(looked_bad), proves=True)
+        return None
+
+    def found(self, results: Sequence[Result]) -> Found:
+        """What the trials prove of the capacity."""
+        states = self._states(results)
+        good = [rate for rate, state in states.items() if state == ("good", True)]
+        bad = [rate for rate, state in states.items() if state == ("bad", True)]
+        low, high = max(good, default=None), min(bad, default=None)
+        if low is not None and high is not None and low >= high:
+            return Found(None, None, f"{low:g} per second was good and {high:g} was bad: the endpoint's speed changed")
+        if low is not None and low >= self._rules.rate_most:
+            return Found(low, None, f"{low:g} per second, the highest rate allowed, was still good")
+        if low is None and high is not None and high <= self._rules.rate:
+            return Found(None, high, f"{high:g} per second, the lowest rate of interest, was already too much")
+        return Found(low, high)
+
+    def _trial(self, rate: float, *, proves: bool = False) -> Trial:
+        needed = judged_requests(self._rules.share) if proves else _EXPLORE
+        seconds = self._seconds if proves else self._seconds / 2
+        return Trial(rate, max(math.ceil(needed / (1 - SETTLING)), math.ceil(rate * seconds)), proves)
+
+    def _states(self, results: Sequence[Result]) -> _States:
+        """For each rate what it was found to be, and whether that is proven (an open one: whether it was judged)."""
+        states: _States = {}
+        for rate in dict.fromkeys(one.rate for one in results):
+            proving = [one for one in results if one.rate == rate and one.proves]
+            if proving:
+                judged, good = sum(one.judged for one in proving), sum(one.good for one in proving)
+                states[rate] = verdict(judged, good, self._rules.share), True
+            else:
+                last = [one for one in results if one.rate == rate][-1]
+                enough = last.judged > 0 and last.good >= self._rules.share * last.judged
+                states[rate] = ("good" if enough else "bad"), False
+        return states
+
+    def _bracket(self, states: _States) -> tuple[float | None, float | None]:
+        """The highest good rate below the lowest other one, and that one."""
+        high = min((rate for rate, state in states.items() if state[0] != "good"), default=None)
+        low = max(
+            (rate for rate, state in states.items() if state[0] == "good" and (high is None or rate < high)),
+            default=None,
+        )
+        return low, high
+
+
+def most_of_search(rules: Rules, longest: float) -> tuple[int, int, float]:
+    """Trials, requests and seconds that a search takes at the most, whatever the capacity is, warm-ups left out.
+
+    Found by searching for each of many capacities, with every verdict taking all the looks that it may.
+    """
+    steps = 40
+    ratio = rules.rate_most * 2.2 / (rules.rate * 0.5)
+    costs = [_cost(rules, longest, rules.rate * 0.5 * ratio ** (step / steps)) for step in range(steps + 1)]
+    trials, requests, seconds = (max(cost[part] for cost in costs) for part in range(3))
+    return int(trials), int(requests), seconds
+
+
+def _cost(rules: Rules, longest: float, capacity: float) -> tuple[int, int, float]:
+    search = Search(rules, longest)
+    results: list[Result] = []
+    requests, seconds = 0, 0.0
+    while (trial := search.next(results)) is not None:
+        requests += trial.requests
+        seconds += trial.seconds
+        looks = sum(one.proves and one.rate == trial.rate for one in results) + 1
+        good = trial.judged if trial.rate <= capacity else 0
+        if trial.proves and looks < MOST_LOOKS:
+            # Just on the share that is wanted: open, so that another look is taken.
+            good = round(trial.judged * rules.share)
+        results.append(Result(trial.rate, trial.judged, good, trial.proves))
+    return len(results), requests, seconds
+
+
+def _rounded(rate: float) -> float:
+    """To three digits: nobody wants a capacity of 23.784142."""
+    return float(f"{rate:.3g}")
