@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 LONGEST = 1_000_000
-_FORMS = "a number, uniform:LEAST-MOST or lognormal:MEDIAN:SIGMA[:MOST]"
+_FORMS = f"a number from 1 to {LONGEST:,}, uniform:LEAST-MOST or lognormal:MEDIAN:SIGMA[:MOST]"
 # Without a largest value of its own a lognormal ends where three in a million of its values would lie beyond.
 _SIGMAS = 4.5
 
@@ -57,7 +57,7 @@ def lengths(given: int | float | str, name: str = "a length") -> Lengths:
         return _bounded(text, *_parsed(text))
     except ValueError as error:
         reason = f" ({error.args[0]})" if error.args and str(error).startswith("the ") else ""
-        raise ValueError(f"{name} is {_FORMS}, whole numbers from 1 to {LONGEST:,}, not {text!r}{reason}") from None
+        raise ValueError(f"{name} is {_FORMS}, not {text!r}{reason}") from None
 
 
 def _parsed(text: str) -> tuple[str, int, int, float, float]:

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from reports.slo import OBJECTIVES, SHARES
+from reports.slo import GOODPUT_BOUNDS, OBJECTIVES, SHARES
 from schemas.model import LEVELS, ROUTES
 
 _TABLES = ("levels", "accept", "routes", "slo", "waiver")
@@ -49,7 +49,8 @@ class Gate:
     """The policy that a verdict applies. `fail` and `warn` are levels; one in neither is only noted.
 
     `accept_skip` has patterns of checks whose being skipped may leave a MUST unjudged, `accept_unsupported` those of
-    options that an endpoint may refuse altogether; `routes` have to be served; `slo` limits by objective.
+    options that an endpoint may refuse altogether; `routes` have to be served; `slo` limits by objective, with the
+    bounds of a good answer; `baseline` is the log that regressions are measured from.
 
     A pattern of `accept_unsupported` that matches nothing is not stale, as a waiver would be. A waiver excuses what one
     endpoint does wrong, for a time; the pattern says what this gate's clients can do without, and that stays true where
@@ -62,6 +63,7 @@ class Gate:
     accept_unsupported: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     slo: Mapping[str, float] = field(default_factory=dict)
+    baseline: Path | None = None
     waivers: tuple[Waiver, ...] = ()
     source: str = "defaults"
 
@@ -125,7 +127,8 @@ class _Reader:
             accept_skip=self._skips(accept),
             accept_unsupported=self._patterns(accept, "accept", "unsupported", '["best_of", "chat.logprobs"]'),
             routes=self._routes(self._table(document, "routes", ("require",))),
-            slo=self._slo(self._table(document, "slo", tuple(OBJECTIVES))),
+            slo=self._slo(self._table(document, "slo", (*OBJECTIVES, *GOODPUT_BOUNDS, _BASELINE))),
+            baseline=self._baseline(document.get("slo", {})),
             waivers=self._waivers(document.get("waiver", [])),
             source=str(self._path),
         )
@@ -159,12 +162,24 @@ class _Reader:
         return tuple(dict.fromkeys(value))
 
     def _slo(self, table: Mapping[str, Any]) -> dict[str, float]:
-        for key, value in table.items():
+        limits = {key: value for key, value in table.items() if key != _BASELINE}
+        for key, value in limits.items():
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
-                raise self._error("slo", key, f"write a number, like {key} = {OBJECTIVES[key].example:g}")
+                raise self._error("slo", key, f"write a number, like {key} = {_example(key):g}")
             if key in SHARES and value > 1:
-                raise self._error("slo", key, f"it is a share from 0 to 1, like {key} = {OBJECTIVES[key].example:g}")
-        return {key: float(value) for key, value in table.items()}
+                raise self._error("slo", key, f"it is a share from 0 to 1, like {key} = {_example(key):g}")
+            if key in GOODPUT_BOUNDS and not value:
+                raise self._error("slo", key, f"no answer takes 0 ms; write {key} = {_example(key):g}")
+        return {key: float(value) for key, value in limits.items()}
+
+    def _baseline(self, table: Mapping[str, Any]) -> Path | None:
+        """The log that regressions are measured from; its path goes by the gate's folder."""
+        value = table.get(_BASELINE)
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value:
+            raise self._error("slo", _BASELINE, f'write the path of a log, like {_BASELINE} = "trials/last.jsonl"')
+        return self._path.parent / value
 
     def _waivers(self, tables: Any) -> tuple[Waiver, ...]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -218,4 +233,11 @@ class _Reader:
         return 0
 
 
+def _example(key: str) -> float:
+    """A limit as one might write it."""
+    return OBJECTIVES[key].example if key in OBJECTIVES else _GOODPUT_EXAMPLE_MS
+
+
+_BASELINE = "baseline"
+_GOODPUT_EXAMPLE_MS = 800.0
 _WAIVER_EXAMPLES = {"check": '"chat.stream.done" (a check\'s id or a pattern)', "reason": '"why it is accepted"'}

@@ -13,12 +13,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from reports import view
+from reports import figures, view
 from reports.chart import chart
 from reports.coverage import STATES
 from reports.evidence import evidence
 from reports.judge import Verdict
+from reports.lines import course_chart, curve_chart
 from reports.model import Run
+from reports.trends import burst_of
 from reports.visible import visible
 
 # Evidence beyond this many findings of a grade would make a page that no browser likes; the log has it all.
@@ -36,6 +38,10 @@ def render(run: Run, verdict: Verdict) -> str:
             verdict=verdict,
             view=view,
             chart=chart,
+            figures=figures,
+            curve_chart=curve_chart,
+            course_chart=course_chart,
+            burst_of=burst_of,
             evidence=lambda outcome: evidence(run, outcome, most=2400),
             states=STATES,
             with_evidence=_WITH_EVIDENCE,

@@ -15,7 +15,7 @@ from typing import Literal
 from reports.coverage import Coverage, ErratumReading, contract_of, cover, readings_of, requirements_of
 from reports.gate import Gate, Waiver
 from reports.loads import LoadSummary, summarize
-from reports.model import Outcome, Run
+from reports.model import Load, Outcome, Run
 from reports.options import Lacking, lacking_of, option_doubts, option_notes, route_reasons
 from reports.slo import SloResult
 from schemas.model import LEVELS, Requirement
@@ -98,14 +98,15 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.grade == grade)
 
 
-def judge(run: Run, gate: Gate, today: date) -> Verdict:
-    """Judge a run by a gate, as of a day (waivers have an end)."""
+def judge(run: Run, gate: Gate, today: date, baseline: Iterable[Load] = ()) -> Verdict:
+    """Judge a run by a gate, as of a day (waivers have an end); regressions from the loads of a `baseline`."""
     requirements = requirements_of(run)
     findings = _findings(run, gate, requirements, today)
     waived = tuple(finding.outcome.check for finding in findings if finding.grade == "waived")
     coverage = cover(run, requirements, waived) if run.outcomes or run.planned else ()
     stale = _stale(run, gate, today)
-    loads = tuple(summarize(load, gate.slo) for load in run.loads)
+    earlier = {load.profile: load for load in baseline if load.valid}
+    loads = tuple(summarize(load, gate.slo, earlier.get(load.profile)) for load in run.loads)
     lacking = lacking_of(run, gate, requirements)
     failures = [
         *route_reasons(run, gate),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from reports import view
+from reports import figures, view
 from reports.evidence import evidence
 from reports.judge import Finding, Verdict
 from reports.model import Outcome, Run
@@ -65,7 +65,8 @@ def _verdict(run: Run, verdict: Verdict) -> ET.Element:
     for stale in verdict.stale:
         case = _new_case(stale.waiver.check, "seatrial.waiver")
         cases.append(_ended(case, "failure", stale.why, stale.waiver.reason))
-    return _suite("gate", run, cases, [("verdict", verdict.status)], text, 0.0)
+    said = [(f"load:{load.profile}:{name}", words) for load in verdict.loads for name, words in figures.facts(load)]
+    return _suite("gate", run, cases, [("verdict", verdict.status), *said], text, 0.0)
 
 
 def _case(run: Run, outcome: Outcome, finding: Finding | None, group: view.Group | None) -> ET.Element:

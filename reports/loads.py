@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports.model import Load
-from reports.slo import SloResult, failed, judge_slo
+from reports.objectives import Case, applies, judge_slo
+from reports.slo import OBJECTIVES, SloResult, failed
 from reports.stats import Distribution, StatsError, decode
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0)
@@ -69,15 +70,13 @@ class LoadSummary:
         return self.load.counts.get("ok", 0) / self.load.seconds if self.load.seconds > 0 else 0.0
 
 
-def summarize(load: Load, slo: Mapping[str, float]) -> LoadSummary:
-    """Decode a load's histograms and judge it by these limits; a histogram that cannot be read becomes a doubt."""
-    distributions: dict[str, Distribution] = {}
-    damaged = []
-    for key, histogram in load.histograms.items():
-        try:
-            distributions[key] = decode(histogram.encoded, histogram.unit)
-        except StatsError as error:
-            damaged.append(f"the histogram {key} is damaged ({error})")
+def summarize(load: Load, slo: Mapping[str, float], baseline: Load | None = None) -> LoadSummary:
+    """Decode a load's histograms and judge it by these limits; a histogram that cannot be read becomes a doubt.
+
+    `baseline` is the load of an earlier run that regressions are measured from.
+    """
+    distributions, damaged = _decoded(load)
+    earlier = None if baseline is None else (baseline, _decoded(baseline)[0])
     latencies = tuple(
         Latency(
             measure=measure,
@@ -90,9 +89,25 @@ def summarize(load: Load, slo: Mapping[str, float]) -> LoadSummary:
     return LoadSummary(
         load=load,
         latencies=latencies,
-        slos=tuple(judge_slo(name, limit, load, distributions) for name, limit in slo.items()),
+        slos=tuple(
+            judge_slo(Case(name=name, slo=slo, load=load, distributions=distributions, baseline=earlier))
+            for name in slo
+            if name in OBJECTIVES and applies(name, load)
+        ),
         doubt="; ".join([*_doubts(load), *damaged]),
     )
+
+
+def _decoded(load: Load) -> tuple[dict[str, Distribution], list[str]]:
+    """A load's distributions by measure, and what is wrong with those that are damaged."""
+    distributions: dict[str, Distribution] = {}
+    damaged = []
+    for key, histogram in load.histograms.items():
+        try:
+            distributions[key] = decode(histogram.encoded, histogram.unit)
+        except StatsError as error:
+            damaged.append(f"the histogram {key} is damaged ({error})")
+    return distributions, damaged
 
 
 def _others(distributions: Mapping[str, Distribution]) -> list[Measure]:

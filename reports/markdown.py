@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reports import view
+from reports import figures, view
 from reports.evidence import evidence
 from reports.judge import Verdict
 from reports.loads import LoadSummary
@@ -218,6 +218,10 @@ def _load(load: LoadSummary) -> str:
         parts.append(f"⚠️ {escaped(load.doubt)}")
     parts.append(table("", view.LOAD_HEAD, view.load_rows(load)))
     parts.append(table("", view.SLO_HEAD, view.slo_rows(load)))
+    if load.load.capacity is not None:
+        parts.append(table("", figures.CURVE_HEAD, figures.curve_rows(load.load.capacity)))
+    parts.append(table("", figures.KINDS_HEAD, figures.kind_rows(load)))
+    parts += [f"- **{escaped(name)}**: {escaped(words, 600)}" for name, words in figures.facts(load)]
     words = "; ".join(f"{one.measure.name}: {one.measure.definition}" for one in load.latencies)
     parts.append(f"<sub>{escaped(words, 2000)}</sub>" if words else "")
     return "\n\n".join(part for part in parts if part)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.wire.exchange import Exchange
+from reports.shapes import Capacity, Course, Goodput, Kind
 from schemas.model import Requirement
 
 STATUSES = ("pass", "fail", "skip", "unsupported", "blocked", "inconclusive", "error")
@@ -119,7 +120,8 @@ class Histogram:
 class Load:
     """What one load profile did: requests by outcome, latency histograms by measure, tokens by kind, seconds.
 
-    `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why.
+    `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why. `spent` has
+    what all trials of a search took together, whose counts and latencies are those of the best one.
     """
 
     profile: str
@@ -130,6 +132,11 @@ class Load:
     seconds: float = 0.0
     valid: bool = True
     reason: str = ""
+    goodput: Goodput | None = None
+    course: Course | None = None
+    capacity: Capacity | None = None
+    kinds: tuple[Kind, ...] = ()
+    spent: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def requests(self) -> int:
@@ -139,6 +146,9 @@ class Load:
     @property
     def planned(self) -> int:
         """How many requests the plan meant to send on schedule, without its warm-up; 0 when it does not say."""
+        if self.plan.get("concurrency") or self.plan.get("search"):
+            # Their plan is a bound: how many are sent depends on the answers.
+            return 0
         requests, warmup = self.plan.get("requests"), self.plan.get("warmup", 0)
         return max(0, requests - warmup) if isinstance(requests, int) and isinstance(warmup, int) else 0
 

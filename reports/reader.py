@@ -15,6 +15,11 @@ from conformance.wire.exchange import Exchange
 from reports.log import FORMAT, LogError
 from reports.model import Capability, End, Histogram, Load, Outcome, Run, Sample
 from reports.rounds import merged
+from reports.shapes import Capacity, Course, Goodput, Kind
+from reports.typed import number as _number
+from reports.typed import texts as _texts
+from reports.typed import typed as _typed
+from reports.typed import whole_numbers as _whole_numbers
 from schemas.model import LEVELS, Requirement
 
 # Far above what a bounded exchange can take; a file without line ends must not fill the memory.
@@ -231,6 +236,11 @@ def _load(record: Record) -> Load:
         seconds=_number(record, "seconds"),
         valid=_typed(record, "valid", bool),
         reason=_typed(record, "reason", str, ""),
+        goodput=Goodput.from_record(_typed(record, "goodput", dict)) if "goodput" in record else None,
+        course=Course.from_record(_typed(record, "timeline", dict)) if "timeline" in record else None,
+        capacity=Capacity.from_record(_typed(record, "capacity", dict)) if "capacity" in record else None,
+        kinds=tuple(Kind.from_record(name, one) for name, one in _typed(record, "kinds", dict, {}).items()),
+        spent=_typed(record, "spent", dict, {}),
     )
 
 
@@ -260,33 +270,3 @@ def _end(record: Record) -> End:
         requests=_typed(record, "requests", int, 0),
         tokens=_typed(record, "tokens", int, 0),
     )
-
-
-def _typed(record: Any, name: str, kind: type[T], default: T | None = None) -> T:
-    value = record[name] if default is None else record.get(name, default)
-    # A bool is an int in Python, but never where a count is meant.
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise TypeError(f"`{name}` is not {'an' if kind.__name__[0] in 'aeiou' else 'a'} {kind.__name__}")
-    return value
-
-
-def _number(record: Record, name: str) -> float:
-    value = record.get(name, 0.0)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"`{name}` is not a number")
-    return float(value)
-
-
-def _texts(record: Record, name: str) -> tuple[str, ...]:
-    values = _typed(record, name, list, [])
-    if not all(isinstance(value, str) for value in values):
-        raise TypeError(f"`{name}` has a value that is not text")
-    return tuple(values)
-
-
-def _whole_numbers(record: Record, name: str) -> dict[str, int]:
-    values = _typed(record, name, dict, {})
-    for value in values.values():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise TypeError(f"`{name}` has a value that is no count")
-    return values

@@ -78,14 +78,14 @@ def decode(encoded: str, unit: str) -> Distribution:
     )
 
 
-def percentile_ranks(total: int, percent: float) -> tuple[int | None, int | None]:
-    """The ranks between which the true percentile lies, each with 95 % confidence; None for no bound.
+def percentile_ranks(total: int, percent: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
+    """The ranks between which the true percentile lies, each with that confidence; None for no bound.
 
     Order statistics: the r-th smallest of n values is above the true p-quantile with probability P(Bin(n, p) < r).
     """
     share = percent / 100
-    upper = _first(total, lambda rank: binomial_cdf(rank - 1, total, share) >= CONFIDENCE)
-    beyond = _first(total, lambda rank: 1 - binomial_cdf(rank - 1, total, share) < CONFIDENCE)
+    upper = _first(total, lambda rank: binomial_cdf(rank - 1, total, share) >= confidence)
+    beyond = _first(total, lambda rank: 1 - binomial_cdf(rank - 1, total, share) < confidence)
     lower = total if beyond is None else beyond - 1
     return (lower or None), upper
 

@@ -7,7 +7,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from reports import printing, view
+from reports import figures, printing, view
 from reports.evidence import evidence
 from reports.judge import Verdict, listed
 from reports.loads import LoadSummary
@@ -158,6 +158,16 @@ def _readings(console: Console, verdict: Verdict) -> None:
         )
 
 
+def _shape(console: Console, load: LoadSummary) -> None:
+    """What a load showed beside its latencies."""
+    if load.load.capacity is not None and load.load.capacity.curve:
+        printing.table(console, figures.CURVE_HEAD, figures.curve_rows(load.load.capacity), words=(2,))
+    if load.load.kinds:
+        printing.table(console, figures.KINDS_HEAD, figures.kind_rows(load))
+    for name, words in figures.facts(load):
+        console.print(Text(f"{name}: {one_line(words)}"))
+
+
 def _load(console: Console, load: LoadSummary) -> None:
     printing.title(console, f"Load: {one_line(load.profile)}")
     console.print(Text(view.load_line(load)))
@@ -167,5 +177,6 @@ def _load(console: Console, load: LoadSummary) -> None:
         printing.table(console, view.LOAD_HEAD, view.load_rows(load))
     if load.slos:
         printing.table(console, view.SLO_HEAD, view.slo_rows(load), words=(3, 4))
+    _shape(console, load)
     for one in load.latencies:
         console.print(Text(f"{one.measure.name}: {one.measure.definition}", style="dim"))

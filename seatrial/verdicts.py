@@ -11,7 +11,8 @@ from reports import terminal
 from reports.formats import FORMATS
 from reports.gate import Gate, GateError
 from reports.judge import Verdict, judge
-from reports.model import Run
+from reports.log import LogError
+from reports.model import Load, Run
 from seatrial.errors import NoJudgement, UserError
 
 GATE_NAME = "gate.toml"
@@ -25,15 +26,32 @@ def find_gate(path: Path | None, folder: Path) -> Gate:
     if path is None and (folder / GATE_NAME).is_file():
         path = folder / GATE_NAME
     try:
-        return Gate.read(path)
+        gate = Gate.read(path)
     except GateError as error:
         raise UserError(str(error)) from None
+    check_baseline(gate)
+    return gate
+
+
+def check_baseline(gate: Gate) -> None:
+    """`UserError` for a baseline that no load could be judged by, before one is sent."""
+    try:
+        found = baseline_loads(gate)
+    except LogError as error:
+        raise UserError(f"the baseline cannot be used: {error}") from None
+    if gate.baseline is not None and not found:
+        raise UserError(f"the baseline {gate.baseline} has no load; name the log of `seatrial load`")
+
+
+def baseline_loads(gate: Gate) -> tuple[Load, ...]:
+    """The loads that a gate's regressions are measured from; `LogError` for a log that cannot be read."""
+    return () if gate.baseline is None else Run.read(gate.baseline).loads
 
 
 def verdict_on(log: Path, gate: Gate) -> tuple[Run, Verdict]:
     """The run in a log, judged as of today; `LogError` when it is no log."""
     run = Run.read(log)
-    return run, judge(run, gate, date.today())
+    return run, judge(run, gate, date.today(), baseline_loads(gate))
 
 
 def report_path(asked: Path | None, log: Path) -> Path | None:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from seatrial.cli.course import carry_out
-from seatrial.cli.options import access_options, load_of, loading_options, note, options_of, output_of, output_options
+from seatrial.cli.load_options import load_of, loading_options
+from seatrial.cli.options import access_options, note, options_of, output_of, output_options
 from seatrial.conduct import Course
 from seatrial.errors import CONFORMS
 from seatrial.loading import orders_of
@@ -22,7 +23,7 @@ from seatrial.loading import orders_of
 def command(target: str, dry_run: bool, **given: Any) -> int:
     """Send a load profile to the endpoint TARGET (a URL, or a name in seatrial.toml)."""
     output = output_of(given)
-    profile, overrides = load_of(given)
+    profile, overrides = load_of(given, output.gate)
     options = options_of(target, given)
     orders, plan = orders_of(options, profile, overrides)
     if dry_run:

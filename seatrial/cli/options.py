@@ -115,16 +115,11 @@ _ONE_PROFILE = (
 _CHECK_PROFILE = (
     click.option("--check-profile", "check_profile", type=click.Choice(list(PROFILES)), help=_PROFILE_HELP),
 )
-_LOADING = (
-    click.option("--profile", default="streaming", show_default=True, help="Load profile."),
-    click.option("--rate", type=float, help="Requests per second."),
-    click.option("--duration", type=float, help="Seconds."),
-    click.option("--max-tokens", type=int, help="Most tokens of an answer."),
-    click.option("--route", type=click.Choice(["completions", "chat"]), help="Route to send to."),
-)
 
 
-def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+def every(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """A decorator that adds all of these options, in this order."""
+
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
@@ -133,12 +128,11 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
     return decorate
 
 
-access_options: Callable[[F], F] = _all(_ACCESS)
-checking_options: Callable[[F], F] = _all(_CHECKING)
-profile_option: Callable[[F], F] = _all(_ONE_PROFILE)
-check_profile_option: Callable[[F], F] = _all(_CHECK_PROFILE)
-output_options: Callable[[F], F] = _all(_OUTPUT)
-loading_options: Callable[[F], F] = _all(_LOADING)
+access_options: Callable[[F], F] = every(_ACCESS)
+checking_options: Callable[[F], F] = every(_CHECKING)
+profile_option: Callable[[F], F] = every(_ONE_PROFILE)
+check_profile_option: Callable[[F], F] = every(_CHECK_PROFILE)
+output_options: Callable[[F], F] = every(_OUTPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,12 +157,6 @@ def output_of(given: dict[str, Any]) -> Output:
         log=given.pop("log_file"),
         force=given.pop("force"),
     )
-
-
-def load_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the load options out of a command's arguments: the profile and what is changed in it."""
-    profile = given.pop("profile")
-    return profile, {name: given.pop(name) for name in ("rate", "duration", "max_tokens", "route")}
 
 
 def options_of(target: str | None, given: dict[str, Any], *, key: str | None = None, sends: bool = True) -> Options:

@@ -9,13 +9,12 @@ import click
 
 from reference_server.content_filter import TRIGGERS
 from seatrial.cli.course import carry_out
+from seatrial.cli.load_options import load_of, loading_options
 from seatrial.cli.options import (
     Output,
     access_options,
     check_profile_option,
     checking_options,
-    load_of,
-    loading_options,
     note,
     options_of,
     output_of,
@@ -68,7 +67,7 @@ def _served(given: dict[str, Any]) -> str | None:
 def _trial(target: str, given: dict[str, Any], output: Output, *, key: str | None = None) -> int:
     rest = dict(given)
     dry_run = rest.pop("dry_run")
-    profile, overrides = load_of(rest)
+    profile, overrides = load_of(rest, output.gate)
     options = options_of(target, rest, key=key)
     orders, plan = orders_of(options, profile, overrides)
     checks = planned(options)

@@ -1,0 +1,136 @@
+"""The geometry of line charts: latency against load, and a load over its time.
+
+Everything here is a number or made of numbers, so a page may place it without escaping.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reports.shapes import Capacity, Course
+from reports.view import milliseconds
+
+WIDTH, HEIGHT = 420, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 412, 30, 166
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line through points; `path` is what an SVG polyline takes, `name` its words and `place` where they go."""
+
+    name: str
+    path: str
+    dots: tuple[tuple[float, float, str], ...]
+    place: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """A picture of lines; `summary` says the same in words, for those who do not see it."""
+
+    title: str
+    lines: tuple[Line, ...]
+    across: tuple[tuple[float, str], ...]
+    upward: tuple[tuple[float, str], ...]
+    marks: tuple[tuple[float, str], ...]
+    summary: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = _RIGHT
+    top: int = _TOP
+    bottom: int = _BOTTOM
+
+
+def curve_chart(capacity: Capacity) -> LineChart | None:
+    """Latency against load: the time to first token at each rate that was tried; None for fewer than two rates."""
+    points = list({point.rate: point for point in capacity.curve}.values())
+    series = {
+        name: [
+            (point.rate, value) for point in points if (value := point.latency("ttft_intended", percentile)) is not None
+        ]
+        for name, percentile in (("p50", "p50"), ("p95", "p95"))
+    }
+    marks = [(rate, word) for rate, word in ((capacity.low, "good"), (capacity.high, "not good")) if rate is not None]
+    return _chart("TTFT against load", series, marks, lambda rate: f"{rate:g}/s", wide=True)
+
+
+def course_chart(course: Course, ends: tuple[float, float] | None) -> LineChart | None:
+    """The median and the 95th percentile of TTFT over the time of a load; `ends` are those of a burst (s)."""
+    series: dict[str, list[tuple[float, float]]] = {"p50": [], "p95": []}
+    for window in course.windows:
+        found = window.ttft if window.ttft.total else window.e2e
+        if found.total:
+            middle = window.start + course.window / 2
+            series["p50"].append((middle, found.percentile(50)))
+            series["p95"].append((middle, found.percentile(95)))
+    marks = [] if ends is None else [(ends[0], "burst"), (ends[1], "its end")]
+    return _chart("TTFT over time", series, marks, lambda seconds: f"{seconds:g} s", wide=False)
+
+
+def _chart(
+    title: str,
+    series: dict[str, list[tuple[float, float]]],
+    marks: Sequence[tuple[float, str]],
+    told: Callable[[float], str],
+    *,
+    wide: bool,
+) -> LineChart | None:
+    """Lines over an axis that is logarithmic when `wide`; latencies (ms) go upward on a logarithmic one."""
+    points = [point for line in series.values() for point in line]
+    if len({x for x, _ in points}) < 2:
+        return None
+    xs, ys = [x for x, _ in points] + [x for x, _ in marks], [max(y, 0.01) for _, y in points]
+    across = _Axis(min(xs), max(xs), _LEFT, _RIGHT, logarithmic=wide)
+    upward = _Axis(min(ys) / 1.15, max(ys) * 1.15, _BOTTOM, _TOP, logarithmic=True)
+    lines = []
+    for name, line in series.items():
+        dots = tuple((across.at(x), upward.at(max(y, 0.01)), f"{told(x)}: {name} {milliseconds(y)}") for x, y in line)
+        if dots:
+            lines.append(Line(name, " ".join(f"{x},{y}" for x, y, _ in dots), dots, (dots[-1][0], dots[-1][1] - 5)))
+    words = "; ".join(
+        f"{name} " + " to ".join(f"{milliseconds(y)} at {told(x)}" for x, y in (line[0], line[-1]))
+        for name, line in series.items()
+        if line
+    )
+    return LineChart(
+        title=title,
+        lines=tuple(lines),
+        across=tuple((across.at(x), told(x)) for x in across.ticks(64)),
+        upward=tuple((upward.at(y), f"{y / 1000:g} s" if y >= 1000 else f"{y:g} ms") for y in upward.ticks(22)),
+        marks=tuple((across.at(x), word) for x, word in marks),
+        summary=f"{title}: {words}",
+    )
+
+
+@dataclass(frozen=True)
+class _Axis:
+    low: float
+    high: float
+    start: int
+    end: int
+    logarithmic: bool
+
+    def at(self, value: float) -> float:
+        """Where a value is drawn."""
+        low, high, value = (math.log(one) if self.logarithmic else one for one in (self.low, self.high, value))
+        share = (value - low) / (high - low) if high > low else 0.5
+        return round(self.start + min(1.0, max(0.0, share)) * (self.end - self.start), 1)
+
+    def ticks(self, room: float) -> list[float]:
+        """Round values along the axis that are at least `room` apart, as many as there are."""
+        if self.logarithmic:
+            decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            values = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
+        else:
+            step = 10 ** math.floor(math.log10(self.high - self.low))
+            step = step / 5 if (self.high - self.low) / step < 4 else step
+            values = [step * place for place in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+        chosen: list[float] = []
+        for value in values:
+            inside = self.low <= value <= self.high
+            if inside and (not chosen or abs(self.at(value) - self.at(chosen[-1])) >= room):
+                chosen.append(float(f"{value:.6g}"))
+        return chosen
