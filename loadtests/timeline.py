@@ -58,11 +58,12 @@ class Timeline:
             window = self._windows[place] = _Window()
             # Once a window: the first of its requests that ends.
             window.memory = resident_mb()
+        # A Counter that is still empty keeps what it is given: a bool would not be written as a number.
         window.counts.update(
             requests=1,
-            ok=one.outcome == "ok",
-            throttled=one.outcome == "429",
-            good=good,
+            ok=int(one.outcome == "ok"),
+            throttled=int(one.outcome == "429"),
+            good=int(good),
             tokens=one.completion_tokens,
         )
         if one.outcome != "ok":

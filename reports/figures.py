@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 from reports.loads import LoadSummary
 from reports.shapes import Capacity, Goodput, Point
@@ -43,7 +44,7 @@ def curve_rows(capacity: Capacity) -> list[list[str]]:
     return [
         [
             f"{point.rate:g}/s",
-            f"{point.good} of {point.judged}",
+            f"{'at most ' if point.cut_short else ''}{point.good} of {point.judged}",
             _verdict(point, capacity),
             *(_time(point, *which) for which in (("ttft_intended", "p50"), ("ttft_intended", "p95"), ("tpot", "p95"))),
             f"{point.answers_per_s:,.2f}",
@@ -71,9 +72,11 @@ def knee_of(capacity: Capacity) -> float | None:
     points = [
         (point.rate, value)
         for point in {point.rate: point for point in capacity.curve}.values()
-        if (value := point.latency("ttft_intended", "p95")) is not None
+        if (value := point.latency("ttft_intended", "p50")) is not None
     ]
-    return knee([rate for rate, _ in points], [value for _, value in points])
+    # A trial that was cut short saw only the beginning of its queue, and more load makes nothing quicker.
+    highest = list(accumulate((value for _, value in points), max))
+    return knee([rate for rate, _ in points], highest)
 
 
 def _goodput(found: Goodput, seconds: float) -> str:
@@ -105,7 +108,7 @@ def _capacity(found: Capacity) -> Iterator[Fact]:
 
 def _verdict(point: Point, capacity: Capacity) -> str:
     if not point.proves:
-        return "first look"
+        return "first look" + (", cut short" if point.cut_short else "")
     if capacity.low is not None and point.rate <= capacity.low:
         return "good"
     if capacity.high is not None and point.rate >= capacity.high:

@@ -90,5 +90,7 @@ class LoadRun:
             return
         self._log.write(record)
         if kind == "load":
-            self.requests = sum(record.get("counts", {}).values())
-            self.tokens = sum(record.get("tokens", {}).values())
+            # A search spends more than the counts of its best trial, which are those of its record.
+            spent = record.get("spent")
+            self.requests = spent["requests"] if spent else sum(record.get("counts", {}).values())
+            self.tokens = spent["tokens"] if spent else sum(record.get("tokens", {}).values())

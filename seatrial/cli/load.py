@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from seatrial.cli.course import carry_out
-from seatrial.cli.load_options import load_of, loading_options
+from seatrial.cli.load_options import against_baseline, load_of, loading_options
 from seatrial.cli.options import access_options, note, options_of, output_of, output_options
 from seatrial.conduct import Course
 from seatrial.errors import CONFORMS
@@ -22,7 +22,7 @@ from seatrial.loading import orders_of
 @click.option("--dry-run", is_flag=True, help="Show the plan, and send nothing.")
 def command(target: str, dry_run: bool, **given: Any) -> int:
     """Send a load profile to the endpoint TARGET (a URL, or a name in seatrial.toml)."""
-    output = output_of(given)
+    output = against_baseline(output_of(given), given)
     profile, overrides = load_of(given, output.gate)
     options = options_of(target, given)
     orders, plan = orders_of(options, profile, overrides)

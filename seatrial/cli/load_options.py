@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,8 @@ from loadtests.profiles import PROFILES
 from reports.gate import Gate
 from reports.slo import GOODPUT_BOUNDS
 from schemas.model import ROUTES
-from seatrial.cli.options import every
+from seatrial.cli.options import Output, every
+from seatrial.verdicts import check_baseline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,6 +48,7 @@ _OPTIONS = (
     click.option("--warmup", type=int, help="Requests ahead of the load that count in no figure."),
     click.option("--deadline", type=float, metavar="SECONDS", help="Time for one request."),
     click.option("--token-cap", type=int, help="Send nothing more after so many tokens."),
+    click.option("--baseline", type=_FILE, metavar="LOG", help="Log that regressions are measured from."),
 )  # fmt: skip
 _NAMES = (
     "rate", "duration", "arrivals", "burstiness", "rate_from", "steps", "trace", "concurrency", "think", "requests",
@@ -54,6 +57,16 @@ _NAMES = (
 )  # fmt: skip
 
 loading_options: Callable[[F], F] = every(_OPTIONS)
+
+
+def against_baseline(output: Output, given: dict[str, Any]) -> Output:
+    """The output with the baseline of the command line in place of the gate's; `UserError` for one without a load."""
+    baseline = given.pop("baseline")
+    if baseline is None:
+        return output
+    made = replace(output, gate=replace(output.gate, baseline=baseline))
+    check_baseline(made.gate)
+    return made
 
 
 def load_of(given: dict[str, Any], gate: Gate) -> tuple[str, dict[str, Any]]:

@@ -9,7 +9,7 @@ import click
 
 from reference_server.content_filter import TRIGGERS
 from seatrial.cli.course import carry_out
-from seatrial.cli.load_options import load_of, loading_options
+from seatrial.cli.load_options import against_baseline, load_of, loading_options
 from seatrial.cli.options import (
     Output,
     access_options,
@@ -43,7 +43,7 @@ def command(target: str | None, embedded: bool, **given: Any) -> int:
     """Check the endpoint TARGET and load it; without a TARGET, the embedded reference server on a free port."""
     if target is not None and embedded:
         raise UserError("--embedded needs no TARGET; leave out one of them")
-    output = output_of(given)
+    output = against_baseline(output_of(given), given)
     if target is not None:
         return _trial(target, given, output)
     for name in ("key_env", "key_file", "no_key"):
