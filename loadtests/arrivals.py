@@ -97,6 +97,8 @@ class Shape:
 
     def at(self, position: float) -> float:
         """When `position` requests are expected to have been sent: the inverse of the cumulated rate, in seconds."""
+        # The one request of a shape that expects less than one is due within its time as well.
+        position = min(position, self._ends[-1])
         place = min(bisect_right(self._ends, position), len(self._ends) - 1)
         first, last, seconds = self.stretches[place]
         inside = position - (self._ends[place - 1] if place else 0.0)
@@ -142,10 +144,9 @@ def scheduled(arrivals: str, shape: Shape, seed: int, burstiness: float = 1.0) -
     Poisson process so becomes the one whose rate varies, and keeps its count.
     """
     ticks = ARRIVALS[arrivals](shape.count, 1.0, seed, burstiness)
-    if len({(first, last) for first, last, _ in shape.stretches}) == 1 and shape.stretches[0][0] == shape.highest:
-        first, last, _ = shape.stretches[0]
-        if first == last:
-            return tuple(tick / first for tick in ticks)
+    if {rate for first, last, _ in shape.stretches for rate in (first, last)} == {shape.highest}:
+        # One rate all the time: one division, and no error that adds up.
+        return tuple(tick / shape.highest for tick in ticks)
     return tuple(shape.at(tick) for tick in ticks)
 
 

@@ -137,8 +137,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "streams": (1, 20_000),
     "token_cap": (0, 10**12),
 }
-_CHOICES: Mapping[str, tuple[str, ...]] = {"route": ROUTES, "arrivals": tuple(ARRIVALS)}
-_TEXTS = ("prompt_tokens", "max_tokens", "steps", "trace", "prompt_file", "mix", "goodput")
+CHOICES: Mapping[str, tuple[str, ...]] = {"route": ROUTES, "arrivals": tuple(ARRIVALS)}
+TEXTS = ("prompt_tokens", "max_tokens", "steps", "trace", "prompt_file", "mix", "goodput")
+FILES = ("trace", "prompt_file")
 # What a profile is cannot be changed in it.
 _FIXED = ("name", "title", "search")
 _MOST_TEXT = 10_000
@@ -178,11 +179,11 @@ def changed(row: Profile, overrides: Mapping[str, Any] | None) -> Profile:
 
 def _checked(key: str, value: Any) -> Any:
     """The value with the type that its field has; `PlanError` when it is out of bounds."""
-    if key in _CHOICES:
-        if value not in _CHOICES[key]:
-            raise PlanError(f"{key} is one of {', '.join(_CHOICES[key])}, not {value!r}")
+    if key in CHOICES:
+        if value not in CHOICES[key]:
+            raise PlanError(f"{key} is one of {', '.join(CHOICES[key])}, not {value!r}")
         return value
-    if key in _TEXTS:
+    if key in TEXTS:
         return _text(key, value)
     least, most = BOUNDS[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:

@@ -3,7 +3,8 @@
 The capacity is the highest rate at which at least a share of answers is good. Short trials double the rate until one
 looks bad; then the bracket is halved by trials that are long enough for a verdict, and its ends are proven.
 Law: what is said of the capacity holds with 95 % confidence for all trials together (Bonferroni over every look that
-could have been taken), by exact binomial bounds. A rate that stays open is neither below nor above the capacity.
+could have been taken): by exact binomial bounds, and by bounds from batches of successive requests, since answers that
+wait in one queue are slow together. A rate that stays open is neither below nor above the capacity.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Literal, Protocol
 
 from reports.stats import binomial_cdf
@@ -26,7 +29,11 @@ _EXPLORE = 24
 SETTLING = 0.25
 # A trial is long enough to see a queue grow: at a rate that is `resolution` too high, the wait grows by that share of
 # the time that passes, and has to outgrow the largest bound.
-_GROWTH = 1.5
+_GROWTH = 3.0
+# Into so many batches the requests of a trial are cut, in the order in which they were due.
+BATCHES = 12
+# Neighbouring batches are seldom more alike than this; beyond it a trial of any length would show nothing.
+_MOST_ALIKE = 0.8
 
 Verdict = Literal["good", "bad", "open"]
 # By rate: the verdict, and whether a trial that proves has given it.
@@ -82,12 +89,25 @@ class Trial:
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial found: of so many requests that were judged, so many were good."""
+    """What a trial found: how many requests were judged and how many good, in each batch.
+
+    `cut` is a trial that was ended because far too few were good.
+    """
 
     rate: float
-    judged: int
-    good: int
+    batches: tuple[tuple[int, int], ...]
     proves: bool
+    cut: bool = False
+
+    @property
+    def judged(self) -> int:
+        """How many requests were judged."""
+        return sum(judged for judged, _ in self.batches)
+
+    @property
+    def good(self) -> int:
+        """How many of them were good."""
+        return sum(good for _, good in self.batches)
 
 
 @dataclass(frozen=True)
@@ -104,14 +124,55 @@ def alpha() -> float:
     return (1 - CONFIDENCE) / (_MOST_JUDGED * MOST_LOOKS)
 
 
-def verdict(judged: int, good: int, share: float) -> Verdict:
-    """Whether the true share of good answers is at least `share`, or less, or too close to say."""
+def batched(kept: Sequence[bool]) -> tuple[tuple[int, int], ...]:
+    """Which of the requests, in the order in which they were due, were good: cut into batches that are about equal."""
+    edges = [len(kept) * place // BATCHES for place in range(BATCHES + 1)]
+    return tuple((end - start, sum(kept[start:end])) for start, end in pairwise(edges) if end > start)
+
+
+def verdict(batches: Sequence[tuple[int, int]], share: float) -> Verdict:
+    """Whether the true share of good answers is at least `share`, or less, or too close to say.
+
+    `batches` have how many were judged and how many of them were good; a single one is judged as a binomial only.
+    """
+    judged, good = sum(count for count, _ in batches), sum(good for _, good in batches)
     if not judged:
         return "open"
+    reach = _reach(batches)
     # How likely so many good ones, or so few, would be if the true share were just that.
-    if 1 - binomial_cdf(good - 1, judged, share) < alpha():
+    if 1 - binomial_cdf(good - 1, judged, share) < alpha() and good / judged - reach >= share:
         return "good"
-    return "bad" if binomial_cdf(good, judged, share) < alpha() else "open"
+    return "bad" if binomial_cdf(good, judged, share) < alpha() and good / judged + reach < share else "open"
+
+
+def _reach(batches: Sequence[tuple[int, int]]) -> float:
+    """How far the true share may be from that of the batches, by how much these differ (Student's t)."""
+    count = len(batches)
+    if count < 3:
+        return 0.0
+    shares = [good / judged for judged, good in batches]
+    mean = math.fsum(shares) / count
+    rests = [one - mean for one in shares]
+    power = math.fsum(rest * rest for rest in rests)
+    if not power:
+        return 0.0
+    # A queue outlasts a batch: then the next one is like it, and there are fewer of them than it seems.
+    alike = math.fsum(first * then for first, then in pairwise(rests)) / power + 1 / count
+    alike = max(0.0, min(_MOST_ALIKE, alike))
+    spread = math.sqrt(power / (count - 1) / count * (1 + alike) / (1 - alike))
+    return student(1 - alpha(), count - 1) * spread
+
+
+def student(confidence: float, freedom: int) -> float:
+    """The quantile of Student's t, by the expansion of Abramowitz and Stegun (26.7.5); true to 3 % from 5 on."""
+    z = NormalDist().inv_cdf(confidence)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + math.fsum(term / freedom**power for power, term in enumerate(terms, 1))
 
 
 @lru_cache(maxsize=64)
@@ -125,26 +186,30 @@ def judged_requests(share: float) -> int:
 
 
 def surely_bad(trial: Trial, share: float) -> int:
-    """How many bad answers make a trial bad whatever its other answers are: then it need not go on."""
-    if not trial.proves:
-        return math.floor(trial.judged * (1 - share)) + 1
-    return next(bad for bad in range(trial.judged + 1) if verdict(trial.judged, trial.judged - bad, share) == "bad")
+    """How many bad answers make a trial bad whatever its other answers are: then it need not go on.
+
+    One that proves something goes on until not even half of the share that is wanted can be good any more.
+    """
+    return math.floor(trial.judged * (1 - (share / 2 if trial.proves else share))) + 1
 
 
 def _most_bad(count: int, share: float) -> int:
     """The most bad answers among `count` with which a trial is good; -1 when none are few enough."""
     bad = -1
-    while bad < count and verdict(count, count - bad - 1, share) == "good":
+    while bad < count and verdict([(count, count - bad - 1)], share) == "good":
         bad += 1
     return bad
 
 
 class Search:
-    """The search by a profile's rules; `longest` is the largest bound of a good answer in seconds."""
+    """The search by a profile's rules; `longest` is the largest bound of a good answer in seconds.
+
+    `seconds` is how long a trial with a verdict is at the least.
+    """
 
     def __init__(self, rules: Rules, longest: float) -> None:
         self._rules = rules
-        self._seconds = max(rules.duration, _GROWTH * longest / rules.resolution)
+        self.seconds = max(rules.duration, _GROWTH * longest / rules.resolution)
 
     def next(self, results: Sequence[Result]) -> Trial | None:
         """The next trial; None when the answer is as good as it gets."""
@@ -197,7 +262,7 @@ class Search:
 
     def _trial(self, rate: float, *, proves: bool = False) -> Trial:
         needed = judged_requests(self._rules.share) if proves else _EXPLORE
-        seconds = self._seconds if proves else self._seconds / 2
+        seconds = self.seconds if proves else min(self.seconds / 2, self._rules.duration)
         return Trial(rate, max(math.ceil(needed / (1 - SETTLING)), math.ceil(rate * seconds)), proves)
 
     def _states(self, results: Sequence[Result]) -> _States:
@@ -206,11 +271,12 @@ class Search:
         for rate in dict.fromkeys(one.rate for one in results):
             proving = [one for one in results if one.rate == rate and one.proves]
             if proving:
-                judged, good = sum(one.judged for one in proving), sum(one.good for one in proving)
-                states[rate] = verdict(judged, good, self._rules.share), True
+                batches = [batch for one in proving for batch in one.batches]
+                cut = any(one.cut for one in proving)
+                states[rate] = ("bad" if cut else verdict(batches, self._rules.share)), True
             else:
                 last = [one for one in results if one.rate == rate][-1]
-                enough = last.judged > 0 and last.good >= self._rules.share * last.judged
+                enough = not last.cut and last.judged > 0 and last.good >= self._rules.share * last.judged
                 states[rate] = ("good" if enough else "bad"), False
         return states
 
@@ -248,7 +314,7 @@ def _cost(rules: Rules, longest: float, capacity: float) -> tuple[int, int, floa
         if trial.proves and looks < MOST_LOOKS:
             # Just on the share that is wanted: open, so that another look is taken.
             good = round(trial.judged * rules.share)
-        results.append(Result(trial.rate, trial.judged, good, trial.proves))
+        results.append(Result(trial.rate, ((trial.judged, good),), trial.proves))
     return len(results), requests, seconds
 
 

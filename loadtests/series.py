@@ -17,7 +17,7 @@ from loadtests.collect import Collector, Sample
 from loadtests.goodput import judged
 from loadtests.plans import Plan, plan
 from loadtests.pool import Pool
-from loadtests.search import CONFIDENCE, SETTLING, Result, Search, Trial, surely_bad
+from loadtests.search import CONFIDENCE, SETTLING, Result, Search, Trial, batched, surely_bad
 from loadtests.target import Target
 
 # Time for an endpoint to get rid of what a trial left behind (s); the next one's warm-up then waits for its turn too.
@@ -112,6 +112,7 @@ class Series:
                 **asdict(found),
                 "why": found.why or self._ended,
                 "confidence": CONFIDENCE,
+                "trial_s": self._search.seconds,
                 "share": self.plan.profile.share,
                 "bounds": self.plan.bounds,
                 "at": self._curve and found.low,
@@ -123,18 +124,18 @@ class Series:
         """Run one trial and note what it showed; whether the search can go on."""
         made = _trial_plan(self.plan, trial, tokens)
         from_then = trial.seconds * SETTLING
-        enough, good, bad = surely_bad(trial, self.plan.profile.share), 0, 0
+        enough, bad, kept = surely_bad(trial, self.plan.profile.share), 0, list[tuple[float, bool]]()
         # Each trial has prompts of its own: those of an earlier one may be cached by now.
         seed = self._seed + len(self._curve)
 
         def take(one: Sample) -> None:
-            nonlocal good, bad
+            nonlocal bad
             if self._on_sample is not None:
                 self._on_sample(one)
             if one.t_intended < from_then or one.outcome == "abandoned":
                 return
-            kept = judged(one, self.plan.bounds).good_intended
-            good, bad = good + kept, bad + (not kept)
+            kept.append((one.t_intended, judged(one, self.plan.bounds).good_intended))
+            bad += not kept[-1][1]
             if bad >= enough:
                 campaign.stop(_ENOUGH)
 
@@ -145,8 +146,7 @@ class Series:
         if self._stop.is_set():
             return False
         decided = reason == _ENOUGH
-        judged_count = trial.judged if decided else good + bad
-        result = Result(trial.rate, judged_count, trial.judged - bad if decided else good, trial.proves)
+        result = Result(trial.rate, batched([good for _, good in sorted(kept)]), trial.proves, cut=decided)
         if reason and not decided:
             # Too fast for this client is no fault of the endpoint's: nothing above can be tried, what is below stands.
             self._ended = f"at {trial.rate:g} per second {reason}"
@@ -154,23 +154,23 @@ class Series:
                 self._reason, self.collector = self._ended, campaign.collector
             return False
         self._results.append(result)
-        self._note(campaign, trial, result, decided=decided)
+        self._note(campaign, result)
         return True
 
-    def _note(self, campaign: Campaign, trial: Trial, result: Result, *, decided: bool) -> None:
+    def _note(self, campaign: Campaign, result: Result) -> None:
         """Keep the trial for the record."""
         counts, summary = campaign.collector.counts, campaign.collector.summary()
         record = campaign.to_record()
         seconds = record["seconds"] or 1e-9
-        self._records[trial.rate] = record
+        self._records[result.rate] = record
         self.collector = campaign.collector
         self._curve.append(
             {
-                "rate": trial.rate,
-                "proves": trial.proves,
+                "rate": result.rate,
+                "proves": result.proves,
                 "judged": result.judged,
                 "good": result.good,
-                "cut_short": decided,
+                "cut_short": result.cut,
                 "requests": counts.total(),
                 "ok": counts["ok"],
                 "seconds": round(seconds, 3),

@@ -23,9 +23,10 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.campaign import Campaign
 from loadtests.collect import Collector, RecordError, Sample
+from loadtests.gauges import Gauges
 from loadtests.orders import Orders, targets
 from loadtests.pool import Pool
-from loadtests.profiles import PROFILES, PlanError
+from loadtests.profiles import BOUNDS, CHOICES, FILES, PROFILES, TEXTS, PlanError
 from loadtests.series import Series
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target, TargetError
@@ -34,9 +35,6 @@ KEY_VARIABLE = "SEATRIAL_API_KEY"
 
 # Exit codes, as everywhere in Seatrial.
 HELD, FAILED, USAGE, COULD_NOT_JUDGE = 0, 1, 2, 3
-
-_NUMBERS = ("rate", "duration", "max_tokens", "prompt_tokens")
-_CHOICES = ("route", "arrivals")
 
 log = logging.getLogger("seatrial.load")
 
@@ -67,6 +65,7 @@ class Driver:
         self._unreported: dict[str, Any] | None = None
         self._waiting_for: set[str] = set()
         self._merged = Collector()
+        self._gauges: Gauges | None = None
         self._ended_early = ""
         self._asked: tuple[Target, Pool] | None = None
         self._install()
@@ -150,6 +149,7 @@ class Driver:
             self._unreported = campaign.to_record()
             if not isinstance(self.environment.runner, WorkerRunner):
                 _log_figures(campaign.collector, campaign.why_invalid())
+                _log_goodput(getattr(campaign, "gauges", None))
                 self._finish(_exit_code(campaign.collector, campaign.why_invalid()))
 
     def _finish(self, code: int) -> None:
@@ -181,6 +181,7 @@ class Driver:
         log.info("%s", orders.plan())
         names = [node.id for node in master.clients.ready]
         self._waiting_for, self._merged, self._ended_early = set(names), Collector(), ""
+        self._gauges = Gauges(orders.plan())
         for index, name in enumerate(names):
             share = {"orders": orders.to_json(), "index": index, "workers": len(names)}
             master.send_message("seatrial", share, client_id=name)
@@ -201,11 +202,14 @@ class Driver:
         self._waiting_for.discard(client_id)
         try:
             self._merged.merge(record)
+            if self._gauges is not None:
+                self._gauges.merge(record)
             self._ended_early = self._ended_early or record["reason"]
         except (RecordError, KeyError) as error:
             self._ended_early = f"worker {client_id} reported nonsense: {error}"
         if not self._waiting_for:
             _log_figures(self._merged, self._ended_early)
+            _log_goodput(self._gauges)
             self._finish(_exit_code(self._merged, self._ended_early))
 
 
@@ -242,12 +246,11 @@ def _add_arguments(parser: Any, **_: Any) -> None:
     # Newer locusts have an option of this name, for grouping runs: the same word then serves for both.
     with suppress(argparse.ArgumentError):
         parser.add_argument("--profile", default="streaming", help=f"load profile: {', '.join(PROFILES)}")
-    parser.add_argument("--rate", type=float, help="requests per second, in place of the profile's")
-    parser.add_argument("--duration", type=float, help="seconds, in place of the profile's")
-    parser.add_argument("--max-tokens", type=int, help="most tokens of an answer, in place of the profile's")
-    parser.add_argument("--prompt-tokens", type=int, help="about how long a prompt is, in place of the profile's")
-    parser.add_argument("--route", help="chat or completions, in place of the profile's")
-    parser.add_argument("--arrivals", help="constant or poisson, in place of the profile's")
+    for name in (*BOUNDS, *TEXTS, *CHOICES):
+        # Numbers come as text from the page's form, so they are read when the orders are made.
+        told = f"{_meaning(name)}, in place of the profile's"
+        # Files of this machine are nothing for a form that others may reach.
+        parser.add_argument(f"--{name.replace('_', '-')}", help=told, include_in_web_ui=name not in FILES)
     parser.add_argument("--contract", default="azure-llama", help="the contract that the endpoint keeps")
     parser.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
     parser.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
@@ -267,7 +270,7 @@ def _orders_from_options(environment: Environment) -> Orders:
     """What the command line or the form of the web page asks for, which sends every number as text."""
     options = environment.parsed_options
     try:
-        numbers = {name: _number(getattr(options, name)) for name in _NUMBERS}
+        numbers = {name: _number(getattr(options, name, None)) for name in BOUNDS}
         seed = int(options.seed or 0) if options is not None else 0
     except ValueError as error:
         raise PlanError(str(error)) from None
@@ -275,10 +278,17 @@ def _orders_from_options(environment: Environment) -> Orders:
         target=environment.host or "",
         contract=getattr(options, "contract", None) or "azure-llama",
         profile=getattr(options, "profile", None) or "streaming",
-        overrides={**numbers, **{name: getattr(options, name) or None for name in _CHOICES}},
+        overrides={**numbers, **{name: getattr(options, name, None) or None for name in (*TEXTS, *CHOICES)}},
         seed=seed,
         ca_file=getattr(options, "ca_file", None) or None,
     )
+
+
+def _meaning(name: str) -> str:
+    """What an option of a profile takes, in words."""
+    if name in CHOICES:
+        return " or ".join(CHOICES[name])
+    return name.replace("_", " ") + (f", {BOUNDS[name][0]:g} to {BOUNDS[name][1]:g}" if name in BOUNDS else "")
 
 
 def _number(given: Any) -> float | None:
@@ -304,6 +314,12 @@ def _log_figures(figures: Collector, invalid: str) -> None:
     log.info("outcomes: %s", ", ".join(f"{name} {count}" for name, count in sorted(figures.counts.items())) or "none")
     if invalid:
         log.warning("these figures are not valid: %s", invalid)
+
+
+def _log_goodput(gauges: Gauges | None) -> None:
+    if gauges is not None and gauges.goodput.bounds:
+        found = gauges.goodput
+        log.info("good: %d of %d requests (%s)", found.good_intended, found.requests, found.bounds)
 
 
 _hooks: Any = events

@@ -44,7 +44,7 @@ def curve_rows(capacity: Capacity) -> list[list[str]]:
     return [
         [
             f"{point.rate:g}/s",
-            f"{'at most ' if point.cut_short else ''}{point.good} of {point.judged}",
+            f"{point.good} of {point.judged}",
             _verdict(point, capacity),
             *(_time(point, *which) for which in (("ttft_intended", "p50"), ("ttft_intended", "p95"), ("tpot", "p95"))),
             f"{point.answers_per_s:,.2f}",
@@ -98,7 +98,8 @@ def _capacity(found: Capacity) -> Iterator[Fact]:
     high = "" if found.high is None else f"below {found.high:g}"
     words = " and ".join(filter(None, (low, high)))
     bounds = ", ".join(f"{name} {bound:g} ms" for name, bound in found.bounds.items())
-    told = f"{words} requests per second, with {100 * found.confidence:g} % confidence" if words else "not found"
+    sure = f"with {100 * found.confidence:g} % confidence, in trials of {found.trial_s:g} s or more"
+    told = f"{words} requests per second, {sure}" if words else "not found"
     why = f" ({one_line(found.why, 200)})" if found.why else ""
     yield "Capacity", f"{told}{why}; {100 * found.share:g} % of answers are good there: {bounds}"
     turn = knee_of(found)

@@ -77,10 +77,11 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """A load over time, in windows of `window` seconds that had requests."""
+    """A load over time, in windows of `window` seconds that had requests; latencies were counted in steps of `step`."""
 
     window: float
     windows: tuple[Window, ...]
+    step: float = 1.0
 
     @classmethod
     def from_record(cls, record: Record) -> Course:
@@ -101,6 +102,7 @@ class Course:
 
         return cls(
             window=window,
+            step=step,
             windows=tuple(
                 Window(
                     start=typed(row, "at", int) * window,
@@ -134,12 +136,16 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Capacity:
-    """What a search proved: good at `low` per second and no longer at `high` (None: not proven), and its trials."""
+    """What a search proved: good at `low` per second and no longer at `high` (None: not proven), and its trials.
+
+    `trial_s` is how long a trial with a verdict was at the least: for so long the endpoint bore what is said of it.
+    """
 
     low: float | None
     high: float | None
     why: str
     confidence: float
+    trial_s: float
     share: float
     bounds: Mapping[str, float]
     curve: tuple[Point, ...]
@@ -152,6 +158,7 @@ class Capacity:
             high=number_or_none(record, "high"),
             why=typed(record, "why", str, ""),
             confidence=number(record, "confidence"),
+            trial_s=number(record, "trial_s"),
             share=number(record, "share"),
             bounds=numbers(record, "bounds"),
             curve=tuple(

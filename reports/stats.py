@@ -95,12 +95,12 @@ def samples_for(percent: float) -> int:
     return math.ceil(math.log(1 - CONFIDENCE) / math.log(percent / 100))
 
 
-def rate_bounds(hits: int, total: int) -> tuple[float, float]:
-    """Clopper-Pearson bounds of a rate, each with 95 % confidence; (0, 1) without samples."""
+def rate_bounds(hits: int, total: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Clopper-Pearson bounds of a rate, each with that confidence; (0, 1) without samples."""
     if not total:
         return 0.0, 1.0
-    low = 0.0 if hits == 0 else _root(lambda rate: 1 - binomial_cdf(hits - 1, total, rate) - (1 - CONFIDENCE))
-    high = 1.0 if hits == total else _root(lambda rate: (1 - CONFIDENCE) - binomial_cdf(hits, total, rate))
+    low = 0.0 if hits == 0 else _root(lambda rate: 1 - binomial_cdf(hits - 1, total, rate) - (1 - confidence))
+    high = 1.0 if hits == total else _root(lambda rate: (1 - confidence) - binomial_cdf(hits, total, rate))
     return low, high
 
 

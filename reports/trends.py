@@ -15,7 +15,7 @@ from statistics import NormalDist, median
 from typing import Any
 
 from reports.shapes import Course, Window
-from reports.stats import CONFIDENCE
+from reports.stats import CONFIDENCE, Distribution, rate_bounds
 
 LEAST_WINDOWS = 10
 # The windows at the beginning in which caches fill and connections are made.
@@ -84,7 +84,9 @@ def drift(course: Course, name: str) -> Trend | None:
     """The drift of `ttft` or `e2e` (a share of its median), `errors` (a share of requests) or `memory` (MB)."""
     # The last window may have been left half empty.
     windows = [one for one in course.windows[_SETTLING:-1] if one.requests]
-    pairs = [(one.start, value) for one in windows if (value := _of(one, name)) is not None]
+    if name == "errors":
+        return _more_errors(windows)
+    pairs = [(one.start, value) for one in windows if (value := _of(one, name, course.step)) is not None]
     if len(pairs) < LEAST_WINDOWS:
         return None
     places, values = [place for place, _ in pairs], [value for _, value in pairs]
@@ -95,13 +97,36 @@ def drift(course: Course, name: str) -> Trend | None:
     return Trend(found.change / scale, found.low / scale, found.high / scale, found.windows) if scale > 0 else None
 
 
-def _of(window: Window, name: str) -> float | None:
-    if name == "errors":
-        return window.failed / window.requests
+def _more_errors(windows: Sequence[Window]) -> Trend | None:
+    """The share of errors in the second half against that in the first; exact, since most windows have none at all."""
+    if len(windows) < LEAST_WINDOWS:
+        return None
+    halves = windows[: len(windows) // 2], windows[len(windows) // 2 :]
+    counts = [(sum(one.failed for one in half), sum(one.requests for one in half)) for half in halves]
+    # Each of the four bounds has half of the error that the difference may have.
+    (low, high), (then_low, then_high) = (rate_bounds(*count, 1 - (1 - CONFIDENCE) / 2) for count in counts)
+    (first, of), (second, of_second) = counts
+    return Trend(second / of_second - first / of, then_low - high, then_high - low, len(windows))
+
+
+def _of(window: Window, name: str, step: float) -> float | None:
     if name == "memory":
         return window.memory_mb or None
     found = window.ttft if name == "ttft" else window.e2e
-    return found.percentile(50) if found.total else None
+    return _median(found, step) if found.total else None
+
+
+def _median(found: Distribution, step: float) -> float:
+    """The median of values that were counted in steps, taken as spread evenly within theirs.
+
+    Without that a drift smaller than a step would be seen as none, and with certainty.
+    """
+    before = 0
+    for value, count in zip(found.values, found.counts, strict=True):
+        if before + count >= found.total / 2:
+            return float(value * step ** ((found.total / 2 - before) / count - 0.5))
+        before += count
+    return found.values[-1]
 
 
 def recovery(course: Course, plan: Mapping[str, Any]) -> Recovery | None:
