@@ -109,6 +109,15 @@ class Result:
         """How many of them were good."""
         return sum(good for _, good in self.batches)
 
+    def swamped(self, share: float) -> bool:
+        """Whether the trial ended as one in which not even half of the share that is wanted was good.
+
+        A queue that grows makes the first batches good and the last ones bad, which batches alone would call doubt.
+        """
+        last = self.batches[len(self.batches) // 2 :]
+        judged = sum(count for count, _ in last)
+        return self.cut or (judged > BATCHES and sum(good for _, good in last) < share / 2 * judged)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -272,8 +281,8 @@ class Search:
             proving = [one for one in results if one.rate == rate and one.proves]
             if proving:
                 batches = [batch for one in proving for batch in one.batches]
-                cut = any(one.cut for one in proving)
-                states[rate] = ("bad" if cut else verdict(batches, self._rules.share)), True
+                swamped = any(one.swamped(self._rules.share) for one in proving)
+                states[rate] = ("bad" if swamped else verdict(batches, self._rules.share)), True
             else:
                 last = [one for one in results if one.rate == rate][-1]
                 enough = not last.cut and last.judged > 0 and last.good >= self._rules.share * last.judged

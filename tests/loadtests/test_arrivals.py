@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.arrivals import ARRIVALS, Shape, constant, gamma, poisson, ramp, scheduled, shared_out, steps
@@ -127,6 +127,7 @@ _STRETCHES = st.lists(st.tuples(_RATES, _RATES, st.floats(0.1, 5.0)), min_size=1
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(_STRETCHES, st.sampled_from(list(ARRIVALS)), st.integers(0, 3), st.floats(0.05, 20))
 def test_any_shape_has_its_count_in_its_time_in_order_and_again_the_same(
     stretches: list[tuple[float, float, float]], name: str, seed: int, burstiness: float
@@ -141,6 +142,7 @@ def test_any_shape_has_its_count_in_its_time_in_order_and_again_the_same(
     assert schedule == scheduled(name, shape, seed, burstiness)
 
 
+@settings(deadline=None, max_examples=40)
 @given(_STRETCHES, st.floats(0, 1))
 def test_the_time_of_a_position_is_the_inverse_of_the_cumulated_rate(
     stretches: list[tuple[float, float, float]], share: float

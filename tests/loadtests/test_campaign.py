@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -228,3 +230,88 @@ def test_a_load_generator_that_cannot_keep_its_rate_invalidates_its_figures() ->
     on_time(campaign)
     campaign._last_started = 10 * campaign.plan.seconds + 0.05
     assert "only 10 % of the planned rate" in campaign.why_invalid()
+
+
+def test_users_of_a_closed_loop_send_one_after_another_and_no_more_than_planned() -> None:
+    open_now = most = 0
+    lock = threading.Lock()
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        nonlocal open_now, most
+        with lock:
+            open_now += 1
+            most = max(most, open_now)
+        time.sleep(0.002)
+        with lock:
+            open_now -= 1
+        connection.sendall(stream_of(2))
+
+    with serving(script) as server:
+        campaign = campaign_on(server.port, concurrency=3, requests=12, duration=20, warmup=1)
+        campaign.run()
+    record = campaign.to_record()
+    assert campaign.collector.counts == {"ok": 12}
+    assert len(set(prompts(server))) == len(server.requests) == 13
+    assert most <= 3
+    assert campaign.why_invalid() == ""
+    assert (campaign.progress().planned, record["plan"]["concurrency"]) == (13, 3)
+    assert record["rate"]["planned"] == record["rate"]["achieved"] > 0
+
+
+def test_a_closed_loop_ends_when_its_time_is_over_or_when_it_is_stopped() -> None:
+    with serving(answer(stream_of(2))) as server:
+        campaign = campaign_on(server.port, concurrency=2, duration=0.1, warmup=0)
+        campaign.run()
+        assert campaign.collector.counts["ok"] > 2
+        assert campaign._seconds < 2
+        stopped = campaign_on(server.port, concurrency=2, duration=600, warmup=0)
+        gevent.spawn_later(0.03, stopped.stop, "interrupted")
+        stopped.run()
+    assert stopped.why_invalid() == "interrupted"
+
+
+def test_a_closed_loop_keeps_to_its_cap_of_tokens() -> None:
+    with serving(answer(stream_of(2))) as server:
+        campaign = campaign_on(server.port, concurrency=2, requests=10, duration=600, token_cap=700, prompt_tokens=20)
+        campaign.run()
+    assert campaign.progress().tokens <= 700
+    assert "cap of 700" in campaign.why_invalid() or campaign.collector.counts["ok"] == 10
+
+
+def test_a_mix_asks_each_route_streamed_and_whole() -> None:
+    contract = get("azure-llama")
+    made = plan(PROFILES["mixed"], {"rate": 200, "duration": 0.3, "deadline": 3, "arrivals": "constant"})
+    where = replace(
+        target("http://127.0.0.1:1", CHAT, "key"),
+        others=(target("http://127.0.0.1:1", contract.operation("completions"), "key"),),
+    )
+    whole = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        streamed = json.loads(request.partition(b"\r\n\r\n")[2])["stream"]
+        assert (b"Accept: text/event-stream" in request) == streamed
+        body = json.dumps(whole).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(stream_of(4) if streamed else head + body)
+
+    with serving(script) as server:
+        campaign = Campaign(made, where, Pool("127.0.0.1", server.port), seed=1)
+        campaign.run()
+    assert campaign.collector.counts == {"ok": 60}
+    kinds = campaign.to_record()["kinds"]
+    assert sum(kind["ok"] for kind in kinds.values()) == 60
+    streamed = kinds["chat"]["ok"] + kinds["completions"]["ok"]
+    assert campaign.collector.histograms["ttft"].get_total_count() == streamed < 60
+    assert campaign.collector.histograms["e2e"].get_total_count() == 60
+    assert campaign.collector.completion_tokens == 240
+
+
+def test_a_record_has_goodput_and_its_course() -> None:
+    with serving(answer(stream_of(4))) as server:
+        campaign = campaign_on(server.port, goodput="ttft:5000")
+        campaign.run()
+    record = json.loads(json.dumps(campaign.to_record()))
+    assert (record["goodput"]["requests"], record["goodput"]["good"]) == (20, 20)
+    assert sum(row["requests"] for row in record["timeline"]["windows"]) == 20
+    assert all(row["memory_mb"] > 0 for row in record["timeline"]["windows"])
+    assert record["kinds"] == {}

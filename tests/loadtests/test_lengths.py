@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.lengths import LONGEST, lengths
@@ -14,6 +14,7 @@ _TEXTS = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(_TEXTS, st.integers(0, 9), st.integers(-3, 1000))
 def test_a_drawn_length_is_within_its_bounds_and_again_the_same(given_as: int | str, seed: int, number: int) -> None:
     made = lengths(given_as)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +82,77 @@ def test_a_plan_says_what_it_costs_and_can_be_logged() -> None:
     assert f"{made.tokens:,} tokens" in str(made)
     record = json.loads(json.dumps(made.to_record()))
     assert (record["requests"], record["tokens"], record["rate"]) == (52, made.tokens, 5.0)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_has_a_plan_that_says_what_it_does(name: str) -> None:
+    made = plan(PROFILES[name])
+    told = str(made)
+    assert told.startswith(f"{name}: ")
+    assert f"{made.tokens:,} tokens" in told
+    assert f"{made.seconds:.0f} s" in told
+    assert made.likely < made.tokens
+    assert json.loads(json.dumps(made.to_record()))["name"] == name
+    if not made.profile.search:
+        assert len(made.schedule(1)) == made.scheduled
+        assert max(made.schedule(1)) <= made.seconds
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "requests"),
+    [
+        ({"rate_from": 1, "rate": 10, "duration": 10}, "at 1 rising to 10 per second", 57),
+        ({"steps": "5:2,20:1"}, "in steps 5:2,20:1", 32),
+        ({"arrivals": "gamma", "burstiness": 0.5}, "as a gamma process", 52),
+        ({"concurrency": 4, "duration": 3}, "4 users, each sending after its last answer", 126),
+        ({"concurrency": 4, "think": 1, "duration": 3}, "and 1 s of thought", 18),
+        ({"concurrency": 4, "requests": 9}, "at most 11 chat requests", 11),
+        ({"mix": "chat=2,completions-whole"}, "chat and completions-whole requests", 52),
+    ],
+)
+def test_a_plan_says_how_its_requests_are_spread(changes: dict[str, Any], words: str, requests: int) -> None:
+    made = plan(STREAMING, changes)
+    assert words in str(made)
+    assert made.requests == requests
+
+
+def test_a_trace_is_a_plan_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"offset": 1, "max_tokens": 4}\n{"offset": 1.5, "max_tokens": 8}\n{"offset": 9, "max_tokens": 8}\n'
+    )
+    made = plan(STREAMING, {"trace": str(path), "warmup": 0})
+    assert (made.schedule(0), made.requests, made.seconds) == ((0.0, 0.5, 8.0), 3, 8.0)
+    assert made.tokens == 3 * (most_tokens(64) + 8)
+    assert plan(STREAMING, {"trace": str(path), "warmup": 0, "requests": 2}).schedule(0) == (0.0, 0.5)
+    with pytest.raises(PlanError, match="cannot read"):
+        plan(STREAMING, {"trace": str(tmp_path / "none")})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": "1:1", "concurrency": 2}, "steps and concurrency"),
+        ({"trace": "x", "rate_from": 1}, "trace and rate_from"),
+        ({"think": 1}, "think is for a closed loop"),
+        ({"prompt_file": "x", "turns": 2}, "not for those of a prompt_file"),
+        ({"steps": 5}, "steps is text"),
+        ({"mix": "x" * 20_000}, "at most 10,000 characters"),
+        ({"prompt_tokens": float("nan")}, "whole number"),
+        ({"prompt_tokens": "uniform:3"}, "prompt_tokens is a number"),
+        ({"goodput": "speed:3"}, "goodput is NAME"),
+        ({"prefix_share": 1}, "prefix_share is a number"),
+        ({"search": "capacity"}, "no search"),
+        ({"rate": 10_000, "duration": 86_400}, "more than one run sends"),
+        ({"concurrency": 20_000, "duration": 86_400}, "more than one run sends"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        plan(STREAMING, changes)
+
+
+def test_another_shape_takes_the_place_of_the_rows_own() -> None:
+    assert plan(PROFILES["burst"], {"rate": 3, "duration": 2}).profile.steps == ""
+    assert plan(PROFILES["burst"], {"max_tokens": 4}).profile.steps
+    assert plan(PROFILES["mixed"], {"route": "chat"}).profile.mix == ""

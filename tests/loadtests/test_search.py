@@ -69,6 +69,7 @@ def queue(capacity: float, bound: float, draw: random.Random) -> Server:
     return good
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.floats(2.0, 63.9))
 def test_the_capacity_is_between_what_was_proven_as_exactly_as_was_asked_for(capacity: float) -> None:
     found, results = searched(sharp(capacity))
@@ -140,11 +141,18 @@ def test_answers_that_are_slow_together_prove_less_than_those_that_are_slow_alon
     assert verdict(batched(together), 0.95) == "open"
 
 
+def test_a_trial_whose_queue_grew_beyond_the_bound_is_bad() -> None:
+    growing = Result(10.0, batched([number < 130 for number in range(240)]), proves=True)
+    assert verdict(growing.batches, 0.95) == "open"
+    assert Search(Rules(), 1.0).found([growing]).high == 10.0
+
+
 @pytest.mark.parametrize(("freedom", "truth"), [(5, 3.365), (11, 2.718), (23, 2.500)])
 def test_students_t_is_that_of_the_tables(freedom: int, truth: float) -> None:
     assert student(0.99, freedom) == pytest.approx(truth, rel=0.01)
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.booleans(), max_size=100))
 def test_batches_are_about_equal_and_lose_nothing(kept: list[bool]) -> None:
     batches = batched(kept)
@@ -153,7 +161,7 @@ def test_batches_are_about_equal_and_lose_nothing(kept: list[bool]) -> None:
     assert not batches or max(count for count, _ in batches) - min(count for count, _ in batches) <= 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None, max_examples=20)
 @given(st.floats(0.5, 200.0), st.floats(0.5, 0.99), st.floats(0.02, 1.0))
 def test_no_search_costs_more_than_its_plan(capacity: float, share: float, resolution: float) -> None:
     rules = Rules(share=round(share, 2), resolution=round(resolution, 2))

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.files import FilePrompt, Trace
@@ -29,6 +29,7 @@ _WORKLOADS = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=40)
 @given(_WORKLOADS, st.integers(0, 3), st.integers(-3, 500))
 def test_no_request_costs_more_than_the_plan_was_made_with(work: Workload, seed: int, number: int) -> None:
     asked = work.asked(seed, number)

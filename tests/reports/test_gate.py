@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from reports.gate import Gate, GateError, Waiver
+from reports.slo import OBJECTIVES
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +43,10 @@ def test_what_the_projects_own_gate_shows_in_comments_is_right(tmp_path: Path) -
     text = (ROOT / "gate.toml").read_text(encoding="utf-8")
     lines = [line.removeprefix("# ") if " = " in line or "[[" in line else line for line in text.splitlines()]
     gate = read(tmp_path, "\n".join(line for line in lines if not line.startswith("# A ")))
-    assert len(gate.slo) == 8
+    assert len(gate.slo) == 27
+    assert gate.baseline == tmp_path / "trials" / "baseline.jsonl"
+    # Every objective is shown, of the regressions some.
+    assert set(OBJECTIVES) - set(gate.slo) == {name for name in OBJECTIVES if "regression" in name} - set(gate.slo)
     assert len(gate.waivers) == 1
 
 
@@ -117,6 +121,10 @@ def test_a_waiver_covers_by_name_or_pattern() -> None:
         ("[slo]\nttft_p95_ms = nan\n", "line 2, slo.ttft_p95_ms", "a number"),
         ("[slo]\nttft_p95_ms = -1\n", "line 2, slo.ttft_p95_ms", "a number"),
         ("[slo]\nerror_rate = 1.5\n", "line 2, slo.error_rate", "share from 0 to 1"),
+        ("[slo]\ngoodput_at_least = 95\n", "line 2, slo.goodput_at_least", "share from 0 to 1"),
+        ("[slo]\ngoodput_ttft_ms = 0\n", "line 2, slo.goodput_ttft_ms", "no answer takes 0 ms"),
+        ("[slo]\ngoodput_ttft_ms = 'x'\n", "line 2, slo.goodput_ttft_ms", "a number"),
+        ("[slo]\nbaseline = 3\n", "line 2, slo.baseline", "the path of a log"),
         ("[waiver]\ncheck = 'a'\n", "waiver", "two brackets"),
         (WAIVER.replace("reason", "because"), "line 2, [[waiver]]", "unknown key `because`"),
         (WAIVER.replace('reason = "corrected in March"', ""), "line 2, [[waiver]]", "no `reason`"),
