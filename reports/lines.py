@@ -46,7 +46,9 @@ class LineChart:
 
 def curve_chart(capacity: Capacity) -> LineChart | None:
     """Latency against load: the time to first token at each rate that was tried; None for fewer than two rates."""
-    points = list({point.rate: point for point in capacity.curve}.values())
+    # A first look that was cut short saw the beginning of its queue only.
+    seen = [point for point in capacity.curve if point.proves or not point.cut_short]
+    points = list({point.rate: point for point in seen}.values())
     series = {
         name: [
             (point.rate, value) for point in points if (value := point.latency("ttft_intended", percentile)) is not None
@@ -89,7 +91,9 @@ def _chart(
     for name, line in series.items():
         dots = tuple((across.at(x), upward.at(max(y, 0.01)), f"{told(x)}: {name} {milliseconds(y)}") for x, y in line)
         if dots:
-            lines.append(Line(name, " ".join(f"{x},{y}" for x, y, _ in dots), dots, (dots[-1][0], dots[-1][1] - 5)))
+            # The lower line's name goes below it, lest both stand in one place.
+            place = dots[-1][0], round(dots[-1][1] + (14 if not lines else -6), 1)
+            lines.append(Line(name, " ".join(f"{x},{y}" for x, y, _ in dots), dots, place))
     words = "; ".join(
         f"{name} " + " to ".join(f"{milliseconds(y)} at {told(x)}" for x, y in (line[0], line[-1]))
         for name, line in series.items()

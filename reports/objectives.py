@@ -84,9 +84,16 @@ def judge_slo(case: Case) -> SloResult:
     load = case.load
     if not load.valid:
         return case.result("not-judged", message=f"the load is not valid: {load.reason or 'no reason given'}")
-    if burst_of(load.plan) is not None and case.objective.kind in _NOT_IN_A_BURST:
-        return case.result("not-judged", message="a burst is meant to be too much; the recovery from it is judged")
+    if case.objective.kind in _BEARABLE and (why := _beyond_bearing(load)):
+        return case.result("not-judged", message=why)
     return _JUDGES[case.objective.kind](case)
+
+
+def _beyond_bearing(load: Load) -> str:
+    """Why a load is not held to what an endpoint must keep under one that it is meant to bear; empty when it is."""
+    if burst_of(load.plan) is not None:
+        return "a burst is meant to be too much; the recovery from it is judged"
+    return "at its capacity an endpoint is as slow as may be; the capacity is judged" if load.capacity else ""
 
 
 def _percentile(case: Case) -> SloResult:
@@ -235,7 +242,7 @@ def _setting(load: Load, key: str) -> Any:
     return None if given is None or (isinstance(given, float) and math.isnan(given)) else given
 
 
-_NOT_IN_A_BURST = ("percentile", "regression", "at-least", "goodput")
+_BEARABLE = ("percentile", "regression", "at-least", "goodput")
 _JUDGES: Mapping[str, Callable[[Case], SloResult]] = {
     "percentile": _percentile,
     "at-least": lambda case: judge_at_least(case.limit, case.load),

@@ -87,7 +87,16 @@ def test_users_and_their_requests_are_shared_out() -> None:
 def test_a_user_stops_when_sending_or_waiting_says_so() -> None:
     made = plan(PROFILES["streaming"], {"concurrency": 1, "think": 1.0})
     sent: list[int] = []
-    ClosedLoop(made, 1).live(0, lambda number: bool(sent.append(number)), lambda _: False, lambda: 0.0)
+
+    def once(number: int) -> bool:
+        sent.append(number)
+        return False
+
+    def again(number: int) -> bool:
+        sent.append(number)
+        return True
+
+    ClosedLoop(made, 1).live(0, once, lambda _: False, lambda: 0.0)
     assert sent == [0]
-    ClosedLoop(made, 1).live(0, lambda number: sent.append(number) is None, lambda _: True, lambda: 0.0)
+    ClosedLoop(made, 1).live(0, again, lambda _: True, lambda: 0.0)
     assert sent == [0, 0]

@@ -69,6 +69,10 @@ def test_a_burst_is_not_held_to_what_a_bearable_load_must_keep(tmp_path: Path) -
     assert [one.state for one in results] == ["not-judged"] * 4
     assert code == 0
     assert judged(tmp_path, loads.record("burst"), {"error_rate": 0.0})[0] == 1
+    # Nor is a search, whose best trial is as slow as may be.
+    code, results = judged(tmp_path, loads.record("capacity"), slo)
+    assert [one.state for one in results] == ["not-judged"] * 4
+    assert code == 0
 
 
 def test_a_gate_and_a_load_must_mean_the_same_by_good(tmp_path: Path) -> None:

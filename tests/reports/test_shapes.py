@@ -116,7 +116,7 @@ def test_words_of_a_log_cannot_break_a_report(tmp_path: Path) -> None:
         ("timeline", {**LINE, "windows": [{**LINE["windows"][0], "ttft": [[9, 1], [3, 1]]}]}),
         ("timeline", {**LINE, "windows": [{**LINE["windows"][0], "ok": True}]}),
         ("capacity", {}),
-        ("capacity", loads.capacity(low="fast")),
+        ("capacity", {**loads.capacity(), "low": "fast"}),
         ("capacity", loads.capacity(curve=[{"rate": 3.0}])),
         ("kinds", {"chat": {"requests": 1}}),
         ("spent", []),
