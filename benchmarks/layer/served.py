@@ -23,6 +23,7 @@ from schemas.contracts import get
 from schemas.model import Route
 
 _DEADLINE = 300.0  # seconds for one answer
+MOST_PAUSE = 0.02  # seconds before a request
 _TITLES = (
     "at once", "tokens/s, plain", "layered", "ratio", "TTFT p50, ms, plain", "layered", "difference, ms",
     "TTFT p99, ms, plain", "layered", "ITL p50, ms, plain", "layered", "ITL p99, ms, plain", "layered",
@@ -33,8 +34,9 @@ _TITLES = (
 class Plan:
     """How much is asked: prompt and answer in tokens, rounds, and requests of each round per connection.
 
-    Answers are from half of `max_tokens` to half as much again: were all of one length, the requests would come in
-    bursts, and the time to a first token would be that of a queue.
+    Answers are from half of `max_tokens` to half as much again, and each request waits for up to `MOST_PAUSE` first:
+    were they all alike, requests would come in bursts and in step with the engine, and a tenth of a millisecond more
+    could cost all of them a whole step, or none.
     """
 
     route: Route = "chat"
@@ -91,7 +93,9 @@ def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
 
     def ask() -> None:
         for number in numbers:
-            length = _length(plan, number)
+            draw = random.Random(f"request:{number}")
+            length = draw.randint((plan.max_tokens + 1) // 2, plan.max_tokens + plan.max_tokens // 2)
+            gevent.sleep(draw.uniform(0, MOST_PAUSE))
             body = goal.body(seed=1, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
             reading = read_stream(pool, goal.request(body), deadline=_DEADLINE)
             readings.append(reading)
@@ -105,12 +109,6 @@ def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
     seconds = (max(one.end for one in readings) - min(one.sent for one in readings)) / 1e9
     ttft = tuple((one.first - one.sent) / 1e6 for one in readings)
     return Turn(sum(counts) / seconds, ttft, tuple(gap / 1e6 for one in readings for gap in one.gaps))
-
-
-def _length(plan: Plan, number: int) -> int:
-    """The most tokens of the answer to that request, the same for both servers."""
-    draw = random.Random(f"length:{number}")
-    return draw.randint((plan.max_tokens + 1) // 2, plan.max_tokens + plan.max_tokens // 2)
 
 
 def _tokens(one: Reading, asked: int) -> int:
