@@ -14,6 +14,7 @@ from typing import Any
 
 from reference_server import asgi
 from reference_server.admission import Settlement, account_name, answer_estimate, prompt_estimate
+from reference_server.answer_length import AnswerLength, default_max_tokens
 from reference_server.description import PATHS as DESCRIBED
 from reference_server.description import description
 from reference_server.extras import sort_extras
@@ -63,7 +64,12 @@ class ContractLayer:
         self._app = app
         self._key = None if key is None else key.encode()
         self._limiter = Limiter(limits or UNLIMITED)
-        self._longest = context_length or (limits or UNLIMITED).tokens_per_minute
+        # A request for more than any model can say would hold up all others until it is refused.
+        ceiling = context_length or (limits or UNLIMITED).tokens_per_minute
+        self._lengths = {
+            one.path: AnswerLength(one.route, default_max_tokens(one), context_length, ceiling)
+            for one in contract.operations
+        }
         self._forgets = forgets
         self._lenient = lenient
         self._refusal = refusal or contract.refusal
@@ -179,7 +185,8 @@ class ContractLayer:
         # What was not repaired is passed on as it came.
         raw = raw if passed is body else json.dumps(passed).encode()
         prompt = prompt_estimate(passed)
-        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed, self._longest))
+        answer = answer_estimate(passed, prompt, self._lengths[operation.path])
+        charge = self._limiter.charge(admitted, prompt + answer)
         if isinstance(charge, Refusal):
             await self._throttle(charge, account, send)
             return
