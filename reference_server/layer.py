@@ -35,6 +35,15 @@ class NotJsonError(ValueError):
     """The body is not JSON; the message says why."""
 
 
+class RefusedError(Exception):
+    """A request that the contract refuses, with the status and the document of the answer."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.document = document
+
+
 class ContractLayer:
     """The contract as ASGI middleware.
 
@@ -168,22 +177,12 @@ class ContractLayer:
         if isinstance(admitted, Refusal):
             await self._throttle(admitted, account, send)
             return
-        refused = _head_fault(scope, raw)
-        if refused:
-            await asgi.send_json(send, refused[0], asgi.error_body(*refused))
-            return
-        assert raw is not None
         try:
-            body = read_json(raw)
-        except NotJsonError as error:
-            message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
-            await asgi.send_json(send, 400, asgi.error_body(400, message))
+            passed, raw = self._judged(operation, scope, raw)
+        except RefusedError as refused:
+            self._limiter.reject(admitted)
+            await asgi.send_json(send, refused.status, refused.document)
             return
-        passed = await self._judged(operation, scope, body, send)
-        if passed is None:
-            return
-        # What was not repaired is passed on as it came.
-        raw = raw if passed is body else json.dumps(passed).encode()
         prompt = prompt_estimate(passed)
         answer = answer_estimate(passed, prompt, self._lengths[operation.path])
         charge = self._limiter.charge(admitted, prompt + answer)
@@ -194,33 +193,33 @@ class ContractLayer:
         settlement = Settlement(self._limiter, charge, prompt)
         await self._pass_on(operation, scope, raw, settlement, told, receive, send)
 
-    async def _judged(
-        self, operation: Operation, scope: asgi.Scope, body: Any, send: asgi.Send
-    ) -> dict[str, Any] | None:
-        """The body to pass on; None when it was refused."""
+    def _judged(self, operation: Operation, scope: asgi.Scope, raw: bytes | None) -> tuple[dict[str, Any], bytes]:
+        """The body to pass on, also as bytes; `RefusedError` when it breaks the contract, or `raw` was too large."""
+        if fault := _head_fault(scope, raw):
+            raise RefusedError(fault[0], asgi.error_body(*fault))
+        assert raw is not None
+        try:
+            body = read_json(raw)
+        except NotJsonError as error:
+            message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
+            raise RefusedError(400, asgi.error_body(400, message)) from None
         extras = sort_extras(scope, body, self._schemas[operation.path])
         if extras.fault:
-            await asgi.send_json(send, 400, asgi.error_body(400, extras.fault))
-            return None
+            raise RefusedError(400, asgi.error_body(400, extras.fault))
         try:
-            passed, fault = self._judges[operation.path].judge(
+            passed, broken = self._judges[operation.path].judge(
                 extras.body,
                 forgets=self._forgets | scope.get(asgi.FORGETS, frozenset()),
                 lenient=self._lenient or scope.get(asgi.LENIENT, False),
             )
+            if broken:
+                raise RefusedError(*refused_body(broken, self._refusal))
             if extras.passed:
                 passed = {**passed, **extras.passed}
-            if passed is not body:
-                # Whether it can be written again shows here and not later.
-                json.dumps(passed)
+            # What was not repaired is passed on as it came.
+            return passed, raw if passed is body else json.dumps(passed).encode()
         except RecursionError:
-            await asgi.send_json(send, 400, asgi.error_body(400, "the body is nested too deeply"))
-            return None
-        if fault:
-            status, document = refused_body(fault, self._refusal)
-            await asgi.send_json(send, status, document)
-            return None
-        return passed
+            raise RefusedError(400, asgi.error_body(400, "the body is nested too deeply")) from None
 
     async def _pass_on(
         self,
