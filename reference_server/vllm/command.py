@@ -15,11 +15,12 @@ from pathlib import Path
 from conformance.wire.redact import SHORTEST_KEY
 from reference_server.vllm.device import Device, Wanted
 from reference_server.vllm.errors import SetupError
+from reference_server.vllm.requests import MOST_CANDIDATES
 
 # The middleware's own module would have to import the adapter: a name is enough here.
 MIDDLEWARE = "reference_server.vllm.entry.Middleware"
-# The layer asks for at most ten logprobs a token; beam search and the choice among candidates for twice their number.
-_MOST_LOGPROBS = "64"
+# Beam search asks for twice its width. For vLLM this is a bound to refuse by, and reserves nothing.
+_MOST_LOGPROBS = str(2 * MOST_CANDIDATES)
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # What Seatrial says itself, and what would lead around the layer.
 _OWNED = (

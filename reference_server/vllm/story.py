@@ -56,6 +56,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "vLLM's environment lacks the metadata of `vllm`: install it again",
         ),
         (r"No module named", "vLLM's environment lacks a module: install what its log names"),
+        (r"EngineDeadError", "its engine has died; where memory was short, the kernel's own log says so"),
         (r"libcuda|CUDA driver|NVIDIA driver|no CUDA-capable", "the GPU's driver and this vLLM do not fit together"),
     )
 )
