@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from conformance.wire.redact import SHORTEST_KEY
@@ -50,7 +51,17 @@ class VllmOptions:
     extra: tuple[str, ...] = ()
     log: Path | None = None
     start_timeout: float = 600.0
-    stop_timeout: float = 20.0
+    stop_timeout: float = 8.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a stop lets vLLM take: longer by those that it was told to give the requests under way.
+
+        Told nothing it ends its engine at once, and may then wait for ever for the answers that this engine owed.
+        """
+        words = [part for word in self.extra for part in _normal_words(word)]
+        given = next((value for name, value in pairwise(words) if name == "--shutdown-timeout"), "0")
+        return self.stop_timeout + (int(given) if given.isdecimal() else 0)
 
     @property
     def name(self) -> str:
@@ -153,6 +164,12 @@ def _instead(owned: str) -> str:
 def _normal(word: str) -> str:
     name = word.partition("=")[0]
     return "--" + name[2:].replace("_", "-") if name.startswith("--") else name
+
+
+def _normal_words(word: str) -> list[str]:
+    """A word as vLLM reads it: an option's name, and its value where that is in the same word."""
+    _, equals, value = word.partition("=")
+    return [_normal(word), value] if equals and word.startswith("--") else [_normal(word)]
 
 
 def shown(words: Sequence[str]) -> str:

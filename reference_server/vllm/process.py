@@ -100,7 +100,7 @@ def _started(
     with log.open("ab") as opened:
         opened.write(f"seatrial: {command.shown(words)}\n".encode())
     secret = {} if options.plain else {"variable": VARIABLE, "secret": layer.to_json()}
-    return Kept(words, environ, log, stop_timeout=options.stop_timeout, **secret)  # type: ignore[arg-type]
+    return Kept(words, environ, log, stop_timeout=options.patience, **secret)  # type: ignore[arg-type]
 
 
 def _until_healthy(options: VllmOptions, kept: Kept, port: int, log: Path, tell: Tell | None) -> None:

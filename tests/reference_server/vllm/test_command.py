@@ -67,6 +67,20 @@ def test_the_widest_beam_search_has_the_logprobs_that_it_asks_for() -> None:
     assert int(after(arguments(options(), "gpu", 8000), "--max-logprobs")) == 2 * inner["n"] > inner["logprobs"]
 
 
+@pytest.mark.parametrize(
+    ("extra", "seconds"),
+    [
+        ((), 8),
+        (("--shutdown-timeout", "30", "--dtype", "float32"), 38),
+        (("--shutdown_timeout=30",), 38),
+        (("--shutdown-timeout",), 8),
+        (("--shutdown-timeout", "long"), 8),
+    ],
+)
+def test_a_stop_takes_the_longer_for_what_is_under_way(extra: tuple[str, ...], seconds: float) -> None:
+    assert options(extra=extra).patience == seconds
+
+
 def test_a_plain_server_keeps_the_defaults_of_vllm() -> None:
     words = arguments(options(plain=True), "gpu", 8000)
     assert not {"--middleware", "--generation-config", "--max-logprobs"} & set(words)
