@@ -18,15 +18,13 @@ from reference_server.answer_length import AnswerLength, default_max_tokens
 from reference_server.description import PATHS as DESCRIBED
 from reference_server.description import description
 from reference_server.extras import sort_extras
+from reference_server.inner import PATH_OF, TOKENIZE
 from reference_server.limits import DEFAULT, UNLIMITED, Account, Limiter, Limits, Refusal
 from reference_server.validation import Fault, Judge, Pair
 from schemas import emit
 from schemas.model import Contract, Operation
 
-INNER_PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 MODELS_PATH = "/v1/models"
-# Beside the contract: the server behind the layer says which ids a text has, as most servers do.
-TOKENIZE_PATH = "/tokenize"
 
 _MOST_BODY = 1 << 20
 
@@ -127,7 +125,7 @@ class ContractLayer:
             await asgi.send_json(send, 401, asgi.error_body(401, message), {"www-authenticate": "Bearer"})
             return
         operation = self._operations.get(path)
-        if path == TOKENIZE_PATH and method == "POST":
+        if path == TOKENIZE and method == "POST":
             await self._app(scope, asgi.replay(raw, receive), send)
         elif operation is None:
             await self._aside(path, method, send)
@@ -232,7 +230,7 @@ class ContractLayer:
         send: asgi.Send,
     ) -> None:
         """Have the inner app answer, with the headers `told` added, and settle however that ends."""
-        path = INNER_PATHS[operation.route]
+        path = PATH_OF[operation.route]
         headers = [
             pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"transfer-encoding")
         ]

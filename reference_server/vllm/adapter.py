@@ -11,17 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from reference_server import asgi
+from reference_server.inner import PATHS, TOKENIZE, received
 from reference_server.vllm.answers import rewritten, told
 from reference_server.vllm.refusals import refusal
 from reference_server.vllm.requests import Dialect, Order, OrderError, read_order
 from reference_server.vllm.streams import Relay
 from schemas.model import Contract, Route
 
-PATHS: Mapping[str, Route] = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}
-TOKENIZE = "/tokenize"
 HEALTH = "/health"
 
-_MOST_BODY = 8 << 20
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _TOLD = (b"content-type", b"content-length")
 _TOKENIZED = ("prompt", "messages", "add_special_tokens", "add_generation_prompt", "return_token_strs")
@@ -43,18 +41,8 @@ class VllmAdapter:
         if path == HEALTH and method in ("GET", "HEAD"):
             # vLLM says by the status alone whether its engine lives, and knows no HEAD.
             await self._app({**scope, "method": "GET"}, receive, send)
-        elif method != "POST" or (path not in PATHS and path != TOKENIZE):
-            await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
-        else:
-            try:
-                body = json.loads(await asgi.read_body(receive, _MOST_BODY))
-            except asgi.DisconnectError:
-                return
-            except (ValueError, RecursionError):
-                body = None
-            if not isinstance(body, dict):
-                await asgi.send_json(send, 400, asgi.error_body(400, "the body is no JSON object"))
-            elif path == TOKENIZE:
+        elif (body := await received(scope, receive, send)) is not None:
+            if path == TOKENIZE:
                 await self._tokenize(body, scope, receive, send)
             else:
                 await self._generate(PATHS[path], body, scope, receive, send)
