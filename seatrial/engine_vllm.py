@@ -14,7 +14,7 @@ from reference_server.vllm.command import VllmOptions
 from reference_server.vllm.errors import SetupError, StartError
 from reference_server.vllm.process import VllmServer, serving_vllm
 from reference_server.vllm.settings import LayerSettings
-from reference_server.vllm.story import advice, tail
+from reference_server.vllm.story import advice, ending, tail
 from reports.visible import one_line
 from seatrial.errors import NoJudgement, UserError
 from seatrial.signals import interruptible
@@ -45,7 +45,7 @@ def serve(
                 while (status := server.status()) is None:
                     time.sleep(_POLL)
                 why = advice(tail(server.log))
-                told = f"(status {status}){f': {why}' if why else ''}"
+                told = f"({ending(status)}){f': {why}' if why else ''}"
                 raise NoJudgement(f"vLLM has ended by itself {told}; its log is {server.log}")
         except KeyboardInterrupt:
             if not serving:

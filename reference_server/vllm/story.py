@@ -102,6 +102,12 @@ def last_lines(text: str) -> tuple[str, ...]:
     return tuple([line.rstrip() for line in text.splitlines() if line.strip()][-_LAST_LINES:])
 
 
+def ending(status: int) -> str:
+    """How a process ended; both the system's way (negative) and a shell's (128 and more) say that it was a signal."""
+    number = -status if status < 0 else status - 128
+    return f"signal {number}" if number > 0 else f"exit status {status}"
+
+
 def advice(text: str) -> str | None:
     """What to do about the failure that the end of a log tells of; None where no rule knows it."""
     return next((advice for pattern, advice in _ADVICE if pattern.search(text)), None)

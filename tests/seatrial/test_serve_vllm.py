@@ -76,7 +76,7 @@ def test_an_engine_that_dies_ends_it_with_a_line(fake: Fake, tmp_path: Path) -> 
         with contextlib.suppress(OSError):
             status(url(server) + "/tokenize?", None)
         assert server.end() == 3
-    assert "vLLM has ended by itself (status 9): its engine has died" in server.err[-1]
+    assert "vLLM has ended by itself (exit status 9): its engine has died" in server.err[-1]
 
 
 def test_a_failed_start_is_shown_and_explained(fake: Fake, tmp_path: Path) -> None:
