@@ -20,18 +20,19 @@ TOKENIZE = "/tokenize"
 _MOST_BODY = 8 << 20
 
 
-async def received(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> dict[str, Any] | None:
-    """The body of a request to one of those paths; None when it was refused, or the client has gone."""
+async def received(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> tuple[dict[str, Any], bytes] | None:
+    """The body of a request to one of those paths, read and raw; None when it was refused, or the client has gone."""
     if scope["method"] != "POST" or (scope["path"] not in PATHS and scope["path"] != TOKENIZE):
         await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
         return None
     try:
-        body = json.loads(await asgi.read_body(receive, _MOST_BODY))
+        raw = await asgi.read_body(receive, _MOST_BODY)
+        body = json.loads(raw)
     except asgi.DisconnectError:
         return None
     except (ValueError, RecursionError):
-        body = None
+        raw, body = b"", None
     if isinstance(body, dict):
-        return body
+        return body, raw
     await asgi.send_json(send, 400, asgi.error_body(400, "the body is no JSON object"))
     return None

@@ -61,9 +61,10 @@ class Standin:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        body = await received(scope, receive, send)
-        if body is None:
+        asked = await received(scope, receive, send)
+        if asked is None:
             return
+        body, _ = asked
         if scope["path"] == TOKENIZE:
             await self._tokenize(body, send)
             return
