@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.baseline.judged import KEY, Judged, judge, seatrial
 from benchmarks.baseline.machine import facts
 from benchmarks.layer import served
+from reference_server.limits import UNLIMITED
 from reference_server.tiny_llama.checkpoint import SIZES
 from reference_server.vllm.command import VllmOptions
 from reference_server.vllm.device import gpus
@@ -55,7 +56,7 @@ def started(given: argparse.Namespace, contract: str, model: str, *, plain: bool
         log=given.folder / f"vllm-{name}.log", extra=tuple(given.vllm),
     )  # fmt: skip
     # The limits are not what is measured here: the checks keep below them, the streams would not.
-    limits = {} if contract != _MEASURED else {"requests_per_minute": None, "tokens_per_minute": None}
+    limits = {"limits": UNLIMITED} if contract == _MEASURED else {}
     layer = LayerSettings.of_contract(contract, "llama", key=KEY, context_length=_CONTEXT, **limits)
     began = time.monotonic()
     with serving_vllm(options, layer, environ=os.environ) as server:

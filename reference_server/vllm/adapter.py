@@ -12,17 +12,15 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from reference_server import asgi
+from reference_server.inner import PATHS, TOKENIZE, received
 from reference_server.vllm.answers import rewritten, told
 from reference_server.vllm.refusals import refusal
 from reference_server.vllm.requests import Dialect, Order, OrderError, read_order
 from reference_server.vllm.streams import Relay
 from schemas.model import Contract, Route
 
-PATHS: Mapping[str, Route] = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}
-TOKENIZE = "/tokenize"
 HEALTH = "/health"
 
-_MOST_BODY = 8 << 20
 # JSON can spell half of a surrogate pair in this way alone.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -46,19 +44,9 @@ class VllmAdapter:
         if path == HEALTH and method in ("GET", "HEAD"):
             # vLLM says by the status alone whether its engine lives, and knows no HEAD.
             await self._app({**scope, "method": "GET"}, receive, send)
-        elif method != "POST" or (path not in PATHS and path != TOKENIZE):
-            await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
-        else:
-            try:
-                raw = await asgi.read_body(receive, _MOST_BODY)
-                body = json.loads(raw)
-            except asgi.DisconnectError:
-                return
-            except (ValueError, RecursionError):
-                raw, body = b"", None
-            if not isinstance(body, dict):
-                await asgi.send_json(send, 400, asgi.error_body(400, "the body is no JSON object"))
-            elif _SURROGATE.search(raw) and (named := _broken(body)):
+        elif (asked := await received(scope, receive, send)) is not None:
+            body, raw = asked
+            if _SURROGATE.search(raw) and (named := _broken(body)):
                 # Some releases of vLLM fail over half of a pair, with a 500.
                 await asgi.send_json(send, 400, asgi.error_body(400, "the text is not valid Unicode", named))
             elif path == TOKENIZE:
