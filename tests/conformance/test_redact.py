@@ -73,6 +73,28 @@ def test_nothing_of_a_key_is_left(key: str, before: str, after: str) -> None:
         assert len(coded.replace(PLACEHOLDER, "")) <= len(_b64(user)) + 8
 
 
+@given(
+    key=st.text(st.sampled_from("aB7/+='\"\\%é"), min_size=4, max_size=12),
+    data=st.data(),
+)
+def test_what_a_quick_look_lets_pass_has_no_key_in_it(key: str, data: st.DataObject) -> None:
+    redactor = Redactor([key])
+    parts = [key, key[:-1], key.swapcase(), _b64("u" + key), quote(key), json.dumps(key), json.dumps(json.dumps(key))]
+    parts += [
+        key.replace("/", "\\/"),
+        "".join(f"\\u{ord(c):04x}" for c in key),
+        key.replace("a", "\\\\u0061"),
+        "x",
+        "\\",
+    ]
+    text = "".join(data.draw(st.lists(st.sampled_from(parts), max_size=3)))
+    assert redactor._text is not None
+    assert redactor._bytes is not None
+    if redactor.text(text) == text:
+        assert redactor._text.search(text) is None or PLACEHOLDER in text
+    assert redactor.raw(text.encode()).decode() == redactor.text(text)
+
+
 @given(text=st.text(max_size=200))
 def test_text_without_the_key_is_left_alone(text: str) -> None:
     assert Redactor(["a-key-that-is-nowhere"]).text(text) == text
@@ -256,6 +278,12 @@ def test_a_key_without_its_last_character_is_replaced_by_another_word() -> None:
     assert redactor.text(f"{KEY} {KEY[:-1]} {KEY[:-2]}") == f"{PLACEHOLDER} {CUT} {KEY[:-2]}"
     # A header that holds it is not taken for one that holds the key itself.
     assert redactor.header("Authorization", f"Bearer {KEY[:-1]}") == REDACTED
+
+
+def test_a_key_that_can_be_read_in_two_ways_is_taken_whole() -> None:
+    key = "a-key-ends-in-%G"
+    assert Redactor([key]).text(quote(key)) == PLACEHOLDER
+    assert Redactor([key]).text(quote(key[:-1])).startswith(CUT)
 
 
 def test_a_part_of_a_short_key_stays() -> None:
