@@ -23,7 +23,8 @@ from schemas.model import Contract
 
 # A single refused connection may be a hiccup; this many checks in a row mean that nobody is there any more.
 UNREACHABLE_IN_A_ROW = 3
-# So many checks in a row without one complete answer, and a plain request is to show whether anybody still answers.
+# So many checks in a row without one complete answer, or with nothing but 429, and a plain request is to show whether
+# anybody still answers.
 SILENT_IN_A_ROW = 6
 # So many checks that time out when they run alone as well, and no other is run again: the endpoint is not only slow.
 IN_VAIN = 3
@@ -119,9 +120,9 @@ class Runner:
                 if not self._postponed(check, outcome):
                     self._conclude(outcome)
                 self._changed.notify_all()
-                suspicious = self._silent >= SILENT_IN_A_ROW and not self.stop.is_set()
+                suspicious = max(self._silent, self._throttled) >= SILENT_IN_A_ROW and not self.stop.is_set()
                 if suspicious:
-                    self._silent = 0
+                    self._silent = self._throttled = 0
             if suspicious:
                 self._probe()
 
@@ -198,8 +199,6 @@ class Runner:
         self._throttled = self._throttled + 1 if outcome.hint == THROTTLED_HINT else 0
         if self._unreachable >= UNREACHABLE_IN_A_ROW:
             self._abort(f"the endpoint stopped taking connections ({outcome.message})")
-        if self._throttled >= SILENT_IN_A_ROW:
-            self._abort(f"the endpoint throttles everything ({outcome.message})")
 
     def _probe(self) -> None:
         """Send one plain request, and end the run when not even that gets an answer: the rest would only wait."""
@@ -220,6 +219,8 @@ class Runner:
         except Violation as violation:
             if silent(violation):
                 self._abort(f"the endpoint stopped answering ({violation.message})")
+        except Throttled as throttled:
+            self._abort(f"the endpoint throttles everything ({throttled})")
         except (Inconclusive, Skip):
             return
 

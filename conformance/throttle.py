@@ -1,12 +1,17 @@
-"""How long an endpoint asks to be left alone after a 429, in whatever way it says so."""
+"""How long an endpoint asks to be left alone after a 429, in whatever way it says so, and how often it is obeyed.
+
+Law: what was answered a moment ago is waited for as long as ever.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
+from collections import Counter
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import Exchange, NotJson, Sent
 
 THROTTLED = 429
 
@@ -16,6 +21,52 @@ _SENTENCE = re.compile(
     re.IGNORECASE,
 )
 _HEAD = 4096
+
+# What an endpoint may throttle by itself: a path, and whether a stream is asked for.
+Kind = tuple[str, str, bool]
+# So many requests of a kind, each waited for as long as the endpoint asked, and the next are waited for less.
+IN_VAIN = 3
+
+
+def kind_of(sent: Sent) -> Kind:
+    """The kind of a request."""
+    try:
+        body = sent.json
+    except NotJson:
+        body = None
+    return sent.method, sent.path, isinstance(body, dict) and body.get("stream") is True
+
+
+class Patience:
+    """Counts, by kind, the requests in a row that met nothing but 429; safe for threads.
+
+    Each three of them halve the attempts at the next, down to one: where streams are never let through, a minute for
+    each of fifty checks says no more than a minute for the first. One answer, and everything is as before.
+    """
+
+    def __init__(self, attempts: int) -> None:
+        self._attempts = attempts
+        self._lock = threading.Lock()
+        self._in_vain: Counter[Kind] = Counter()
+
+    def attempts(self, kind: Kind) -> int:
+        """How often a request of that kind is sent at most, at least once."""
+        with self._lock:
+            return max(1, self._attempts >> min(self._in_vain[kind] // IN_VAIN, 32))
+
+    def in_vain(self, kind: Kind) -> int:
+        """How many requests of that kind in a row were throttled to the end; the one that ends now is counted."""
+        with self._lock:
+            self._in_vain[kind] += 1
+            return self._in_vain[kind]
+
+    def answered(self, sent: Sent) -> None:
+        """Take note that a request met something other than 429."""
+        # Nearly every run has met no 429 at all, and need not look into each of its requests.
+        if self._in_vain:
+            kind = kind_of(sent)
+            with self._lock:
+                self._in_vain.pop(kind, None)
 
 
 def wait_asked(exchange: Exchange, *, now: datetime | None = None) -> float | None:
