@@ -184,8 +184,8 @@ class Endpoint:
             if exchange.status == THROTTLED and len(self.throttled) < MOST_REMEMBERED:
                 self.throttled.append(exchange)
             if exchange.status != THROTTLED or not honour_429:
-                if exchange.status not in (THROTTLED, None):
-                    self._patience.answered(sent)
+                if attempt > 1 and exchange.status != THROTTLED:
+                    self._patience.helped(kind_of(sent))
                 self._log(exchange)
                 return exchange
             pause = backoff(attempt, wait_asked(exchange))
@@ -268,7 +268,7 @@ def _in_vain(attempts: int, pause: float, in_a_row: int) -> str:
     each = f"the endpoint answered 429 to each of {attempts} attempts" if attempts > 1 else "the endpoint answered 429"
     if in_a_row <= IN_VAIN:
         return f"{each}, and would have to be left alone for {pause:g} s more"
-    return f"{each}, as to the {in_a_row - 1} requests of this kind before it, so it was not waited for any longer"
+    return f"{each}, and was not waited for any longer: that was in vain for {in_a_row - 1} others like it"
 
 
 class _Reading:

@@ -1,6 +1,6 @@
 """How long an endpoint asks to be left alone after a 429, in whatever way it says so, and how often it is obeyed.
 
-Law: what was answered a moment ago is waited for as long as ever.
+Law: an endpoint that answers once it was waited for is waited for as long as it asks.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _HEAD = 4096
 Kind = tuple[str, str, bool]
 # So many requests of a kind, each waited for as long as the endpoint asked, and the next are waited for less.
 IN_VAIN = 3
+# How often it is tried whether waiting helps again.
+AGAIN = 5
 
 
 def kind_of(sent: Sent) -> Kind:
@@ -38,10 +40,12 @@ def kind_of(sent: Sent) -> Kind:
 
 
 class Patience:
-    """Counts, by kind, the requests in a row that met nothing but 429; safe for threads.
+    """Counts, by kind, the requests in a row for which waiting after a 429 was in vain; safe for threads.
 
-    Each three of them halve the attempts at the next, down to one: where streams are never let through, a minute for
-    each of fifty checks says no more than a minute for the first. One answer, and everything is as before.
+    The first three are sent as often as is allowed, the next three twice, and those after them once, every fifth of
+    them twice: where streams are never let through, a minute for each of fifty checks says no more than a minute for
+    the first. One answer after a 429, and everything is as before. An answer without one does not count: what is
+    throttled may be some requests of the kind only.
     """
 
     def __init__(self, attempts: int) -> None:
@@ -52,21 +56,21 @@ class Patience:
     def attempts(self, kind: Kind) -> int:
         """How often a request of that kind is sent at most, at least once."""
         with self._lock:
-            return max(1, self._attempts >> min(self._in_vain[kind] // IN_VAIN, 32))
+            before = self._in_vain[kind]
+        if before < IN_VAIN:
+            return self._attempts
+        return min(self._attempts, 2 if before < 2 * IN_VAIN or before % AGAIN == 0 else 1)
 
     def in_vain(self, kind: Kind) -> int:
-        """How many requests of that kind in a row were throttled to the end; the one that ends now is counted."""
+        """How many waits for requests of that kind were in vain, in a row; the one that ends now is counted."""
         with self._lock:
             self._in_vain[kind] += 1
             return self._in_vain[kind]
 
-    def answered(self, sent: Sent) -> None:
-        """Take note that a request met something other than 429."""
-        # Nearly every run has met no 429 at all, and need not look into each of its requests.
-        if self._in_vain:
-            kind = kind_of(sent)
-            with self._lock:
-                self._in_vain.pop(kind, None)
+    def helped(self, kind: Kind) -> None:
+        """Take note that a request of that kind was answered after a 429."""
+        with self._lock:
+            self._in_vain.pop(kind, None)
 
 
 def wait_asked(exchange: Exchange, *, now: datetime | None = None) -> float | None:

@@ -197,11 +197,12 @@ def _placeholder(found: re.Match[Any]) -> str:
 def _spelled(key: str, cut: str) -> str:
     """A pattern for the key with each character plain, JSON-escaped or percent-encoded, in any mixture.
 
-    The group `cut` takes part where the last character is not there, or is another one, however the rest is read.
+    The group `cut` takes part where the last character is not there, or is another one.
     """
     spelled = [f"(?:{'|'.join(_spellings(character))})" for character in key]
-    whole = "".join(spelled)
-    return whole if len(key) < SHORTEST_CUT else f"{whole}|{''.join(spelled[:-1])}(?P<{cut}>)"
+    if len(key) < SHORTEST_CUT:
+        return "".join(spelled)
+    return "".join(spelled[:-1]) + f"(?:{spelled[-1]}|(?P<{cut}>))"
 
 
 def _spellings(character: str) -> list[str]:
@@ -212,7 +213,8 @@ def _spellings(character: str) -> list[str]:
     plain = r"\\{1,4}" if character == "\\" else re.escape(character)
     if character in "\"'/":
         plain = r"\\{0,4}" + plain
-    return [plain, escapes, encoded]
+    # The longer ones first: `%25` is a percent sign, and only without the other two digits a plain one.
+    return [escapes, encoded, plain]
 
 
 def _utf16(character: str) -> list[int]:

@@ -423,17 +423,17 @@ def _never_streams(peer: Peer) -> None:
 def test_what_is_never_let_through_is_waited_for_less_and_nothing_else_is() -> None:
     with throttled(_never_streams) as (endpoint, clock, logged, _):
         waits = []
-        for _ in range(8):
+        for _ in range(11):
             with suppress(Throttled):
                 ask(endpoint, STREAM)
             waits.append(len(clock.slept))
             # The other kind is answered meanwhile, and shows nothing of this one.
             assert ask(endpoint).status == 200
-        assert waits == [4, 8, 12, 13, 14, 15, 15, 15]
-        with pytest.raises(Throttled, match="as to the 8 requests of this kind before it"):
+        assert waits == [4, 8, 12, 13, 14, 15, 15, 15, 15, 15, 16]
+        with pytest.raises(Throttled, match="in vain for 11 others like it"):
             ask(endpoint, STREAM)
     assert set(clock.slept) == {30}
-    assert [e.superseded for e in logged if e.sent == STREAM and e.status == 429][-3:] == [False] * 3
+    assert [e.superseded for e in logged if e.sent == STREAM and e.status == 429][-2:] == [True, False]
 
 
 def test_patience_is_counted_by_kind_and_comes_back_with_an_answer() -> None:
@@ -442,12 +442,29 @@ def test_patience_is_counted_by_kind_and_comes_back_with_an_answer() -> None:
     for _ in range(40):
         seen.append(patience.attempts(kind))
         patience.in_vain(kind)
-    assert seen == [5] * 3 + [2] * 3 + [1] * 34
+    assert seen == [5] * 3 + [2] * 3 + [1] * 4 + [2, 1, 1, 1, 1] * 6
     assert patience.attempts(other) == 5
-    patience.answered(POST)
-    assert patience.attempts(kind) == 1
-    patience.answered(STREAM)
+    patience.helped(other)
+    assert patience.attempts(kind) == 2
+    patience.helped(kind)
     assert patience.attempts(kind) == 5
+
+
+def test_one_answer_after_a_429_makes_the_endpoint_worth_waiting_for() -> None:
+    # Five, three times, is in vain; then each second attempt is let through.
+    left = [False] * 15 + [False, True, False, False, True]
+
+    def script(peer: Peer) -> None:
+        while peer.take():
+            peer.send(answer() if left.pop(0) else answer(status="429 Too Many Requests", more="Retry-After: 7\r\n"))
+
+    with throttled(script) as (endpoint, clock, _, _):
+        for _ in range(3):
+            with pytest.raises(Throttled):
+                ask(endpoint)
+        assert ask(endpoint).status == 200
+        assert ask(endpoint).status == 200
+    assert clock.slept == [7] * (3 * 4 + 1 + 2)
 
 
 def test_the_kind_of_a_request_that_is_no_json_can_be_told() -> None:
