@@ -29,6 +29,9 @@ SILENT_IN_A_ROW = 6
 # So many checks that time out when they run alone as well, and no other is run again: the endpoint is not only slow.
 IN_VAIN = 3
 
+# Characters of an outcome's message; a hundred thousand indices of choices make nothing clearer.
+MOST_SAID = 2_000
+
 
 class Runner:
     """Runs `checks` in worker threads; `wait(id)` gives one outcome, `run()` all of them.
@@ -317,7 +320,7 @@ def _outcome_of(check: Check, status: str, message: str) -> Outcome:
         route=check.route,
         cites=check.cites,
         status=status,
-        message=message,
+        message=message if len(message) <= MOST_SAID else f"{message[:MOST_SAID]} …",
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from conformance.api import Api, Unreachable
 from conformance.check import Check, Inconclusive, Skip, Throttled, Violation, When
-from conformance.runner import IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
+from conformance.runner import IN_VAIN, MOST_SAID, SILENT_IN_A_ROW, Runner, seed_of, with_needs
 from conformance.settings import Settings
 from conformance.wire.exchange import Exchange, Sent
 from reports.model import Outcome
@@ -150,6 +150,12 @@ def test_some_requests_that_hang_do_not_end_the_run(jobs: int) -> None:
     one = quiet(*(make(f"c{i}", timing_out) for i in range(20)), plain=True, jobs=jobs)
     assert statuses(one.run()) == {f"c{i}": "fail" for i in range(20)}
     assert one.abort_reason == ""
+
+
+def test_a_message_is_not_as_long_as_the_endpoint_likes() -> None:
+    outcome = runner(make("c", raising(Violation("indices " + "0, " * 100_000)))).run()[0]
+    assert outcome.message.startswith("indices 0, 0")
+    assert len(outcome.message) == MOST_SAID + 2
 
 
 def test_an_endpoint_that_throttles_everything_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
