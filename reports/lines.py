@@ -87,7 +87,7 @@ def _chart(
     xs, ys = [x for x, _ in points] + [x for x, _ in marks], [max(y, 0.01) for _, y in points]
     across = _Axis(min(xs), max(xs), _LEFT, _RIGHT, logarithmic=wide)
     upward = _Axis(min(ys) / 1.15, max(ys) * 1.15, _BOTTOM, _TOP, logarithmic=True)
-    lines = []
+    lines: list[Line] = []
     for name, line in series.items():
         dots = tuple((across.at(x), upward.at(max(y, 0.01)), f"{told(x)}: {name} {milliseconds(y)}") for x, y in line)
         if dots:
