@@ -29,7 +29,7 @@ from conformance.wire.timing import chunk_of
 
 USER_AGENT = "seatrial"
 # Of the 429s of a run, so many are kept for the checks that look at them.
-MOST_REMEMBERED = 20
+MOST_REMEMBERED = 200
 _PASTED = ("/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions", "/v1")
 _STREAM = "text/event-stream"
 
