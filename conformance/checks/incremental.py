@@ -24,9 +24,16 @@ LONG = 48
 # A busy machine may hand over a short stream in one piece, several times running, but hardly a long one.
 ATTEMPTS = (LONG, LONG, LONG, 160, 160)
 FEWEST = 3
-# What no buffer has a reason to hold back whole: a filter that looks at text before it lets it through is documented
-# to look at about 1,000 characters at a time, which is what the longest of these brings.
-PIECES = (64, 160, 256)
+# What asks for a long text, and how long it is to be at least (characters): far more than a server puts together into
+# one event to save work. A filter that reads more than that before it lets it through is warned of, as its source says.
+LONG_PROMPTS = (
+    PROMPT,
+    "Count from one to five hundred, in words: one, two, three, four,",
+    "Tell the whole story of the harbour from its beginning, and leave nothing out.",
+    "List all the ships that you know, one to a line:",
+    "Write down every word that comes to your mind, and do not stop.",
+)
+LONG_TOKENS, LONG_TEXT = 256, 600
 # Below this the difference between now and as soon as possible is that of two turns of a busy machine.
 SHORTEST_NS = 80_000_000
 # The share of the time of making a text over which it has to arrive, and the share below which it came at once.
@@ -117,15 +124,17 @@ def a_long_text_comes_in_pieces(api: Api) -> None:
         return
     going_on = {"ignore_eos": True} if api.offers("ignore_eos") else {}
     seen: list[Exchange] = []
-    for length in PIECES:
-        stream = api.stream(**api.prompt(PROMPT), temperature=0, **going_on, max_tokens=length)
+    for prompt in LONG_PROMPTS:
+        stream = api.stream(**api.prompt(prompt), temperature=0, **going_on, max_tokens=LONG_TOKENS)
         found = pieces(stream)
         if len(found) > 1:
             return
-        if sum(map(len, found)) < length:
-            raise Inconclusive(f"a stream of up to {length} tokens brought {sum(map(len, found))} characters")
-        seen.append(stream)
-    lengths = " and ".join(str(sum(map(len, pieces(stream)))) for stream in seen)
+        seen += [stream] if sum(map(len, found)) >= LONG_TEXT else []
+        if len(seen) == FEWEST:
+            break
+    if len(seen) < FEWEST:
+        raise Inconclusive(f"{len(seen)} of {len(LONG_PROMPTS)} streams had a text of {LONG_TEXT} characters or more")
+    lengths = ", ".join(str(sum(map(len, pieces(stream)))) for stream in seen)
     raise Violation(f"each of {len(seen)} streams brought its whole text, {lengths} characters, in one event", *seen)
 
 
@@ -136,14 +145,15 @@ def pieces(stream: Exchange) -> list[str]:
 
 @a_long_text_comes_in_pieces.mutant
 def sends_one_chunk(answer: Answer) -> Answer:
-    """Waits for the whole text, and sends it as the only chunk of a stream."""
+    """Waits for the whole of a long text, and sends it as the only chunk of a stream."""
     if not answer.frames:
         return answer
+    most = answer.ask.body.get("max_tokens") or 1
     told = [value for value in map(payload, answer.frames) if value and value.get("choices")]
     said = "".join(piece_of(value["choices"][0]) for value in told)
     last = told[-1]["choices"][0]
     holder, key = (last["delta"], "content") if "delta" in last else (last, "text")
-    holder[key] = said
+    holder[key] = (said * most)[: 4 * most]
     return answer.with_frames((frame(told[-1]), frame(DONE)))
 
 
