@@ -60,7 +60,7 @@ def warms_to_true(answer: Answer) -> Answer:
     return answer.with_success() if answer.ask.body.get("temperature") is True else answer
 
 
-@check("best_of.in-pieces", cites=[".request.best_of.streamed"], needs=[".stream.opens"])
+@check("best_of.in-pieces", cites=[".request.best_of.streamed"], needs=[".stream.opens"], tier="quick")
 def the_best_does_not_come_in_pieces(api: Api) -> None:
     """A stream of the best of several candidates is refused, or brings each choice in one piece, once it is known."""
     exchange = streamed_best_of(api)
@@ -114,7 +114,7 @@ def overlooks_the_temperature(answer: Answer) -> Answer:
     return answer.with_success() if _searches(answer, "temperature") else answer
 
 
-@check("stream.introduced", cites=["chat.stream.role"], routes=("chat",), needs=[".stream.role"])
+@check("stream.introduced", cites=["chat.stream.role"], routes=("chat",), needs=[".stream.role"], tier="quick")
 def a_stream_says_who_speaks(api: Api) -> None:
     """Each choice of a stream says once that its author is the assistant."""
     two = stream_of_two(api)

@@ -56,3 +56,9 @@ def test_no_challenge_is_owed_without_a_401() -> None:
     api, _ = api_over(lambda _: (403, {}))
     with pytest.raises(Skip, match="no challenge is owed"):
         a_401_names_a_scheme.function(api)
+
+
+def test_words_that_differ_by_themselves_prove_nothing() -> None:
+    words = iter("abcdefgh")
+    api, _ = api_over(lambda _: (400, {"message": f"no key {next(words)}"}))
+    the_key_is_judged_first.function(api)
