@@ -56,8 +56,8 @@ def _both(*names: str) -> frozenset[str]:
     return frozenset(f"{route}.{name}" for route in ROUTES for name in names)
 
 
-# Conditions that the page states, and does not say are enforced.
-_CONDITIONS = _both("best_of.in-pieces", "beam.one-candidate", "beam.warm")
+# Conditions that the page states, and does not say are enforced. The best of several is still streamed in one piece.
+_CONDITIONS = _both("beam.one-candidate", "beam.warm")
 
 
 def _named(*variations: Variation) -> Mapping[str, Variation]:
