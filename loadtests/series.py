@@ -23,6 +23,8 @@ from loadtests.target import Target
 # Time for an endpoint to get rid of what a trial left behind (s); the next one's warm-up then waits for its turn too.
 _BETWEEN = 1.0
 _ENOUGH = "a verdict was certain"
+# So many trials may be taken again.
+_MOST_HICCUPS = 2
 
 
 class Series:
@@ -52,6 +54,7 @@ class Series:
         self._records: dict[float, dict[str, Any]] = {}
         self._stop = gevent.event.Event()
         self._reason = self._ended = ""
+        self._hiccups = 0
         self._now: Campaign | None = None
         self._before = Progress(sent=0, done=0, ok=0, tokens=0, seconds=0.0, planned=plan.requests)
 
@@ -148,7 +151,11 @@ class Series:
         decided = reason == _ENOUGH
         result = Result(trial.rate, batched([good for _, good in sorted(kept)]), trial.proves, cut=decided)
         if reason and not decided:
-            # Too fast for this client is no fault of the endpoint's: nothing above can be tried, what is below stands.
+            # A hiccup of this client's says nothing about the endpoint: the search asks for the same trial again. A
+            # rate that is too fast for it stays so: then nothing above can be tried, and what is below stands.
+            if self._hiccups < _MOST_HICCUPS and campaign.collector.counts["ok"]:
+                self._hiccups += 1
+                return True
             self._ended = f"at {trial.rate:g} per second {reason}"
             if not self._results:
                 self._reason, self.collector = self._ended, campaign.collector

@@ -114,3 +114,15 @@ def test_a_search_without_a_good_answer_is_refused() -> None:
         plan(PROFILES["capacity"], {"goodput": ""})
     with pytest.raises(PlanError, match="rate_most"):
         plan(PROFILES["capacity"], {"rate": 100})
+
+
+def test_a_trial_in_which_this_client_was_late_is_taken_again_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.campaign.MOST_LATENESS_MS", -1.0)
+    with serving(answer(stream_of(2))) as server:
+        series = series_on(server.port, goodput="ttft:5000")
+        series._search = search.Search(series.plan.profile, 0.05)
+        series.run()
+    assert "the load generator was late" in series.why_invalid()
+    assert series._hiccups == 2
+    # Three trials of six requests that are looked at, two that fill the queue and one to warm up.
+    assert series.progress().sent == len(server.requests) == 27
