@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hdrh.codec import HdrCookieException, HdrLengthException
@@ -90,6 +90,18 @@ class Gauges:
         except KeyError as error:
             raise RecordError(f"no record of gauges: it has no {error}") from None
 
+    @classmethod
+    def beside(cls, record: Mapping[str, Any]) -> Gauges:
+        """Gauges that are still empty and can take in that load record; `RecordError` for what is none."""
+        made = cls.__new__(cls)
+        try:
+            made.goodput = Goodput({str(name): float(bound) for name, bound in record["goodput"]["bounds"].items()})
+            made.timeline = Timeline(0.0, window=float(record["timeline"]["window"]))
+            made.kinds = Kinds(tuple(map(str, record["kinds"])))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RecordError(f"no record of gauges: {error!r}") from None
+        return made
+
     def to_record(self) -> dict[str, Any]:
         """The gauges as parts of the load record."""
         return {
@@ -97,3 +109,11 @@ class Gauges:
             "timeline": self.timeline.to_record(),
             "kinds": self.kinds.to_record(),
         }
+
+
+def merged_gauges(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The gauges of several load records, at least one, of one run together; `RecordError` where they do not match."""
+    gauges = Gauges.beside(records[0])
+    for record in records:
+        gauges.merge(record)
+    return gauges.to_record()

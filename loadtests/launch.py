@@ -58,8 +58,7 @@ def run_load(
     """
     orders = Orders.from_json(settings)
     plan = orders.plan()
-    profile = plan.profile
-    bound = _TO_START + (profile.warmup + 1) * profile.deadline + plan.seconds + profile.drain
+    bound = _TO_START + plan.longest
     process = _start(json.dumps(orders.to_json()), key)
     try:
         return _follow(process, on_record, stop or threading.Event(), time.monotonic() + bound)

@@ -17,7 +17,7 @@ from loadtests.files import read_prompts, read_trace
 from loadtests.goodput import goodput_bounds
 from loadtests.lengths import lengths
 from loadtests.profiles import PlanError, Profile, changed
-from loadtests.search import most_of_search
+from loadtests.search import MOST_HICCUPS, MOST_TRIALS, most_of_search
 from loadtests.workload import Kind, Workload, mixed
 
 # Each has a place in memory before the first is sent.
@@ -64,6 +64,14 @@ class Plan:
     def bounds(self) -> dict[str, float]:
         """The bounds that a good answer keeps, in milliseconds by measure."""
         return goodput_bounds(self.profile.goodput)
+
+    @property
+    def longest(self) -> float:
+        """How long a run can take at the most, in seconds: every warm-up and every drain lasts as long as it may."""
+        row = self.profile
+        trials = MOST_TRIALS + MOST_HICCUPS if row.search else 1
+        again = self.seconds * MOST_HICCUPS if row.search else 0.0
+        return self.seconds + again + trials * ((row.warmup + 1) * row.deadline + row.drain + 1)
 
     def schedule(self, seed: int) -> Schedule:
         """When each request is due, in seconds from the start; empty in a closed loop, where answers decide."""

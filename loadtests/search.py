@@ -23,6 +23,8 @@ CONFIDENCE = 0.95
 MOST_LOOKS = 2
 _MOST_JUDGED = 8
 MOST_TRIALS = 20
+# So many trials may be taken again because the load generator was at fault.
+MOST_HICCUPS = 2
 # Requests of a trial that only looks where to go.
 _EXPLORE = 24
 # The first part of each trial, in which queues and batches fill, is not judged.

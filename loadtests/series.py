@@ -17,14 +17,12 @@ from loadtests.collect import Collector, Sample
 from loadtests.goodput import judged
 from loadtests.plans import Plan, plan
 from loadtests.pool import Pool
-from loadtests.search import CONFIDENCE, SETTLING, Result, Search, Trial, batched, surely_bad
+from loadtests.search import CONFIDENCE, MOST_HICCUPS, SETTLING, Result, Search, Trial, batched, surely_bad
 from loadtests.target import Target
 
 # Time for an endpoint to get rid of what a trial left behind (s); the next one's warm-up then waits for its turn too.
 _BETWEEN = 1.0
 _ENOUGH = "a verdict was certain"
-# So many trials may be taken again.
-_MOST_HICCUPS = 2
 
 
 class Series:
@@ -153,7 +151,7 @@ class Series:
         if reason and not decided:
             # A hiccup of this client's says nothing about the endpoint: the search asks for the same trial again. A
             # rate that is too fast for it stays so: then nothing above can be tried, and what is below stands.
-            if self._hiccups < _MOST_HICCUPS and campaign.collector.counts["ok"]:
+            if self._hiccups < MOST_HICCUPS and campaign.collector.counts["ok"]:
                 self._hiccups += 1
                 return True
             self._ended = f"at {trial.rate:g} per second {reason}"

@@ -44,10 +44,10 @@ class _Window:
 
 
 class Timeline:
-    """The windows of a run of `seconds`."""
+    """The windows of a run of `seconds`, or of that length."""
 
-    def __init__(self, seconds: float) -> None:
-        self.window = window_of(seconds)
+    def __init__(self, seconds: float, *, window: float | None = None) -> None:
+        self.window = window_of(seconds) if window is None else window
         self._windows: dict[int, _Window] = {}
 
     def add(self, one: Sample, *, good: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from loadtests.collect import RecordError
-from loadtests.gauges import Gauges
+from loadtests.gauges import Gauges, merged_gauges
 from loadtests.plans import plan
 from loadtests.profiles import PROFILES
 from loadtests.timeline import STEP, Timeline, bucket, resident_mb, window_of
@@ -60,7 +60,9 @@ def test_workers_together_gauge_what_one_would_have() -> None:
         parts[number % 3].add(one, asked)
     for part in parts[1:]:
         parts[0].merge(json.loads(json.dumps(part.to_record())))
-    together, alone = parts[0].to_record(), whole.to_record()
+    alone = whole.to_record()
+    together = parts[0].to_record()
+    assert merged_gauges([together]) == together
     for record in (together, alone):
         for window in record["timeline"]["windows"]:
             del window["memory_mb"]
@@ -88,3 +90,7 @@ def test_what_is_no_part_of_this_run_is_not_added(part: str, change: dict[str, A
         Gauges(made).merge(record)
     with pytest.raises(RecordError):
         Gauges(made).merge({})
+    with pytest.raises(RecordError):
+        merged_gauges([{}])
+    with pytest.raises(RecordError):
+        merged_gauges([Gauges(made).to_record(), record])
