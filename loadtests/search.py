@@ -253,9 +253,11 @@ class Search:
         if not states[low][1]:
             return self._trial(low, proves=True)
         looked_bad = [rate for rate, state in states.items() if state == ("bad", False)]
-        if looked_bad and ("bad", True) not in states.values():
-            return self._trial(min(looked_bad), proves=True)
-        return None
+        if ("bad", True) in states.values():
+            return None
+        # Where the lowest of the others stayed open, the other end is above it.
+        above = min(looked_bad, default=min(2 * max(states), self._rules.rate_most))
+        return self._trial(above, proves=True) if above not in states or not states[above][1] else None
 
     def found(self, results: Sequence[Result]) -> Found:
         """What the trials prove of the capacity."""

@@ -115,6 +115,18 @@ def test_a_first_look_that_misled_is_corrected_by_the_proof() -> None:
     assert found.low is None or found.low <= 5
 
 
+def test_where_a_rate_stays_open_the_other_end_is_sought_above_it() -> None:
+    def doubtful(trial: Trial) -> list[bool]:
+        if trial.rate <= 8:
+            return [True] * trial.judged
+        return [number % 20 > 0 if trial.rate <= 16 else False for number in range(trial.judged)]
+
+    found, results = searched(doubtful, Rules(resolution=1.0))
+    assert found.low == 8
+    assert found.high == 32
+    assert len(results) <= MOST_TRIALS
+
+
 def test_an_endpoint_whose_speed_changed_meanwhile_has_no_capacity() -> None:
     search = Search(Rules(), 1.0)
     results = [Result(8.0, ((400, 400),), proves=True), Result(4.0, ((400, 0),), proves=True)]
