@@ -36,7 +36,8 @@ class Plan:
 
     Answers are from half of `max_tokens` to half as much again, and each request waits for up to `MOST_PAUSE` first:
     were they all alike, requests would come in bursts and in step with the engine, and a tenth of a millisecond more
-    could cost all of them a whole step, or none.
+    could cost all of them a whole step, or none. Another `seed` has other prompts: a server that has seen them
+    answers out of its cache.
     """
 
     route: Route = "chat"
@@ -45,6 +46,7 @@ class Plan:
     rounds: int = 8
     waves: int = 2
     model: str | None = None
+    seed: int = 1
     pass_on: tuple[tuple[str, object], ...] = (("ignore_eos", True), ("temperature", 0.0))
 
 
@@ -96,7 +98,7 @@ def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
             draw = random.Random(f"request:{number}")
             length = draw.randint((plan.max_tokens + 1) // 2, plan.max_tokens + plan.max_tokens // 2)
             gevent.sleep(draw.uniform(0, MOST_PAUSE))
-            body = goal.body(seed=1, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
+            body = goal.body(seed=plan.seed, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
             reading = read_stream(pool, goal.request(body), deadline=_DEADLINE)
             readings.append(reading)
             counts.append(_tokens(reading, length))
