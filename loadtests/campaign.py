@@ -17,6 +17,7 @@ import gevent
 import gevent.event
 import gevent.pool
 
+from loadtests.alarm import Alarm
 from loadtests.arrivals import shared_out
 from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.pool import Pool
@@ -79,7 +80,7 @@ class Campaign:
         self._begun = time.perf_counter_ns()
         self._epoch = 0
         self._last_started = 0.0
-        self._sent = self._done = self._spent = self._unsent = self._dearest = 0
+        self._begun_streams = self._sent = self._done = self._spent = self._unsent = self._dearest = 0
         self._seconds = self._cpu = 0.0
 
     def run(self) -> None:
@@ -180,6 +181,7 @@ class Campaign:
         """Send what counts in no figure and open connections; whether the run can go on."""
         jobs = []
         for number in self._warmups:
+            self._begun_streams += 1
             jobs.append(self._streams.spawn(self._one, -1 - number, None))
             self._wait_for(jobs[-1:], self.plan.profile.deadline + 1)
             if self._stop.is_set():
@@ -205,17 +207,26 @@ class Campaign:
     def _send_all(self) -> None:
         """Begin each request when it is due. The next body is made before waiting, so that making it delays nothing."""
         self._epoch = time.perf_counter_ns() + int(_LEAD * 1e9)
+        alarm = Alarm(self._stop)
+        try:
+            self._send_each(alarm)
+        finally:
+            alarm.close()
+
+    def _send_each(self, alarm: Alarm) -> None:
         for number, due in zip(self._numbers, self._schedule, strict=True):
             request = self._request(number)
-            if self._stop.wait(max(0.0, due - self._now())):
+            if alarm.wait(due - self._now()):
                 return
-            if self._spent + (len(self._streams) + 1) * self._reserve() > self._room:
+            # Not the greenlets that live: one that has counted its cost lives a moment longer.
+            if self._spent + (self._begun_streams - self._done + 1) * self._reserve() > self._room:
                 # What is under way is paid for, so it is read to its end.
                 self._reason = f"the cap of {self._room:,} tokens left no room for more requests"
                 return
             if len(self._streams) >= self.plan.profile.streams:
                 self._unsent += 1
                 continue
+            self._begun_streams += 1
             self._streams.spawn(self._one, number, due, request)
 
     def _drain(self) -> None:

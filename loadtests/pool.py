@@ -13,6 +13,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import certifi
@@ -20,6 +21,8 @@ import gevent
 import gevent.socket
 import gevent.ssl
 from gevent.monkey import get_original
+
+from loadtests.inbox import Inbox
 
 _poll: Any = get_original("select", "poll")
 
@@ -55,6 +58,11 @@ class Pool:
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
         self._closed = False
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Where the connections of this pool are read, in the event loop that first asks for it."""
+        return Inbox()
 
     def take(self) -> Connection:
         """An idle connection that is still open, or a new one; raises `Unreachable`."""
