@@ -6,7 +6,6 @@ beside it.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -23,14 +22,15 @@ from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.pool import Pool
 from loadtests.profiles import Plan
 from loadtests.prompts import most_tokens
+from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target
+from loadtests.watch import MOST_LAG_MS, Watch
 
 # Beyond these a run says nothing about the endpoint.
 MOST_LATENESS_MS = 50.0
 LEAST_RATE = 0.95
 
-_LAG_PERIOD = 0.02
 # How long a stop waits for streams to be given up; the answer is read no further, so this is mere tidying.
 _STOP_SECONDS = 0.5
 # Time between the end of the warm-up and the first arrival (s), for the pool to settle.
@@ -62,9 +62,13 @@ class Campaign:
         index: int = 0,
         workers: int = 1,
         on_sample: Callable[[Sample], None] | None = None,
+        self_check: bool = False,
     ) -> None:
         self.plan = plan
         self.collector = Collector()
+        self.bias: Bias | None = None
+        self._watch = Watch(self.collector.lagged)
+        self._self_check = self_check
         self._target = target
         self._pool = pool
         self._seed = seed
@@ -81,30 +85,32 @@ class Campaign:
         self._epoch = 0
         self._last_started = 0.0
         self._begun_streams = self._sent = self._done = self._spent = self._unsent = self._dearest = 0
-        self._seconds = self._cpu = 0.0
+        self._seconds = 0.0
 
     def run(self) -> None:
         """The whole run; never raises for what the endpoint does."""
-        cpu = time.process_time()
         self._begun = time.perf_counter_ns()
-        watch = None
+        server = CalibratedServer() if self._self_check else None
         try:
-            if self._warm_up():
-                # A collection of the oldest generation takes longer than a token.
-                gc.collect()
-                gc.freeze()
-                watch = gevent.spawn(self._watch_loop)
+            if self._warm_up() and self._trusted(server):
+                self._watch.start()
                 self._send_all()
                 self._drain()
         finally:
-            gc.unfreeze()
-            if watch is not None:
-                watch.kill()
+            if server is not None:
+                server.close()
+            self._watch.end()
             self._streams.kill(timeout=_STOP_SECONDS)
             self._pool.close()
             self._seconds = (time.perf_counter_ns() - (self._epoch or self._begun)) / 1e9
-            whole = (time.perf_counter_ns() - self._begun) / 1e9
-            self._cpu = (time.process_time() - cpu) / whole if whole else 0.0
+
+    def _trusted(self, server: CalibratedServer | None) -> bool:
+        """Whether this process reads truly what another one sends, with as many streams as are likely to be open."""
+        if server is not None:
+            self.bias = check_self(len(self._pool), server)
+            if why := self.bias.why_invalid():
+                self.stop(why)
+        return not self._stop.is_set()
 
     def stop(self, reason: str) -> None:
         """Send nothing more and give up what is under way; the run is not valid, for that reason."""
@@ -142,16 +148,16 @@ class Campaign:
                 "counts": dict(Counter(reading.outcome for reading in self._warmed)),
                 "tokens": sum(self._cost(reading) for reading in self._warmed),
             },
-            "client": {"cpu": round(self._cpu, 4)},
+            "client": self._watch.to_record(),
+            "self_check": {"skipped": True} if self.bias is None else self.bias.to_record(),
         }
 
     def why_invalid(self) -> str:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        # One request in a hundred may be late, and one in a shorter run: there the p99 is the maximum, a single hiccup.
-        share = 100.0 - max(1.0, 100.0 / max(2, total))
-        late = self.collector.percentile("lateness", share)
+        late, late_share = self._worst("lateness")
+        lag, lag_share = self._worst("loop_lag")
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -161,11 +167,22 @@ class Campaign:
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
             (
                 late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
+                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
             ),
+            (
+                lag > MOST_LAG_MS,
+                f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be",
+            ),
+            (self._watch.why_invalid(), self._watch.why_invalid()),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
         return next((text for holds, text in reasons if holds), "")
+
+    def _worst(self, measure: str) -> tuple[float, float]:
+        """A fault of ours in ms at p99, and that percentile."""
+        # One in a hundred may be worse, and one in a shorter run: there the p99 is the maximum, a single hiccup.
+        share = 100.0 - max(1.0, 100.0 / max(2, self.collector.histograms[measure].get_total_count()))
+        return self.collector.percentile(measure, share), share
 
     def _achieved(self) -> float:
         """The share of the planned rate that was reached (1 at most)."""
@@ -283,10 +300,3 @@ class Campaign:
     def _now(self) -> float:
         """Seconds on the run's clock."""
         return (time.perf_counter_ns() - self._epoch) / 1e9
-
-    def _watch_loop(self) -> None:
-        """Measure how late this process wakes up."""
-        while True:
-            before = time.perf_counter_ns()
-            gevent.sleep(_LAG_PERIOD)
-            self.collector.lagged((time.perf_counter_ns() - before) / 1e9 - _LAG_PERIOD)

@@ -25,11 +25,18 @@ class Orders:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     ca_file: str | None = None
+    self_check: bool = True
 
     @classmethod
     def from_json(cls, value: Any) -> Orders:
         """The orders in a JSON object; `PlanError` for anything that is none."""
-        kinds = {"overrides": Mapping, "parameters": Mapping, "seed": int, "ca_file": (str, type(None))}
+        kinds = {
+            "overrides": Mapping,
+            "parameters": Mapping,
+            "seed": int,
+            "ca_file": (str, type(None)),
+            "self_check": bool,
+        }
         known = {row.name for row in fields(cls)}
         if not isinstance(value, Mapping) or "target" not in value:
             raise PlanError("the orders of a load run are a JSON object with a target")

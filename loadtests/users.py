@@ -141,7 +141,14 @@ class Driver:
         index, workers = self._share
         log.info("%s", plan)
         self.campaign = Campaign(
-            plan, where, pool, seed=orders.seed, index=index, workers=workers, on_sample=self._sampled
+            plan,
+            where,
+            pool,
+            seed=orders.seed,
+            index=index,
+            workers=workers,
+            on_sample=self._sampled,
+            self_check=orders.self_check,
         )
         gevent.spawn(self._run, self.campaign)
 
@@ -260,6 +267,9 @@ def _add_arguments(parser: Any, **_: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
     parser.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
     parser.add_argument(
+        "--no-self-check", action="store_true", help="do not measure this machine's own error before the run"
+    )
+    parser.add_argument(
         "--key-env",
         default=KEY_VARIABLE,
         help="environment variable that has the endpoint's key",
@@ -286,6 +296,7 @@ def _orders_from_options(environment: Environment) -> Orders:
         overrides={**numbers, **{name: getattr(options, name) or None for name in _CHOICES}},
         seed=seed,
         ca_file=getattr(options, "ca_file", None) or None,
+        self_check=not getattr(options, "no_self_check", False),
     )
 
 

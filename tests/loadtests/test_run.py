@@ -27,6 +27,7 @@ def orders(url: str, **changes: Any) -> dict[str, Any]:
         "target": url,
         "overrides": {"rate": 30, "duration": 0.5, "max_tokens": 4, "deadline": 5, **changes},
         "seed": 3,
+        "self_check": False,
     }
 
 
