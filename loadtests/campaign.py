@@ -49,6 +49,18 @@ class Progress:
     planned: int
 
 
+@dataclass(frozen=True)
+class Start:
+    """What comes between the warm-up and the schedule.
+
+    `self_check` measures this process's own error; `begin_at` waits for whoever shares the load and returns the moment
+    (ns) at which all begin, 0 when they never will.
+    """
+
+    self_check: bool = False
+    begin_at: Callable[[], int] | None = None
+
+
 class Campaign:
     """One run, or the share that worker `index` of `workers` has in it; `run` blocks its greenlet until it is over."""
 
@@ -62,13 +74,13 @@ class Campaign:
         index: int = 0,
         workers: int = 1,
         on_sample: Callable[[Sample], None] | None = None,
-        self_check: bool = False,
+        start: Start | None = None,
     ) -> None:
         self.plan = plan
         self.collector = Collector()
         self.bias: Bias | None = None
         self._watch = Watch(self.collector.lagged)
-        self._self_check = self_check
+        self._start = start or Start()
         self._target = target
         self._pool = pool
         self._seed = seed
@@ -90,9 +102,9 @@ class Campaign:
     def run(self) -> None:
         """The whole run; never raises for what the endpoint does."""
         self._begun = time.perf_counter_ns()
-        server = CalibratedServer() if self._self_check else None
+        server = CalibratedServer() if self._start.self_check else None
         try:
-            if self._warm_up() and self._trusted(server):
+            if self._warm_up() and self._trusted(server) and self._agreed():
                 self._watch.start()
                 self._send_all()
                 self._drain()
@@ -111,6 +123,18 @@ class Campaign:
             if why := self.bias.why_invalid():
                 self.stop(why)
         return not self._stop.is_set()
+
+    def _agreed(self) -> bool:
+        """Wait until all who share the load are ready, and hear from which moment the schedule counts."""
+        if self._start.begin_at is None:
+            return True
+        waiting = gevent.spawn(self._start.begin_at)
+        gevent.wait([waiting, self._stop], count=1)
+        self._epoch = waiting.value or 0 if waiting.ready() else 0
+        waiting.kill()
+        if not self._epoch:
+            self.stop("the load was not begun: a process that shares it was lost")
+        return bool(self._epoch)
 
     def stop(self, reason: str) -> None:
         """Send nothing more and give up what is under way; the run is not valid, for that reason."""
@@ -139,16 +163,14 @@ class Campaign:
             "seconds": round(self._seconds, 6),
             "valid": not reason,
             "reason": reason,
-            "rate": {
-                "planned": self.plan.profile.rate,
-                "achieved": round(self._achieved() * self.plan.profile.rate, 4),
-            },
+            "rate": {"planned": round(self._rate(), 4), "achieved": round(self._achieved() * self._rate(), 4)},
             "unsent": self._unsent,
             "warmup": {
                 "counts": dict(Counter(reading.outcome for reading in self._warmed)),
                 "tokens": sum(self._cost(reading) for reading in self._warmed),
             },
             "client": self._watch.to_record(),
+            "proxy": self._target.proxy.name if self._target.proxy else "",
             "self_check": {"skipped": True} if self.bias is None else self.bias.to_record(),
         }
 
@@ -183,6 +205,10 @@ class Campaign:
         # One in a hundred may be worse, and one in a shorter run: there the p99 is the maximum, a single hiccup.
         share = 100.0 - max(1.0, 100.0 / max(2, self.collector.histograms[measure].get_total_count()))
         return self.collector.percentile(measure, share), share
+
+    def _rate(self) -> float:
+        """What this share of the load was to send per second."""
+        return self.plan.profile.rate * len(self._numbers) / max(1, self.plan.scheduled)
 
     def _achieved(self) -> float:
         """The share of the planned rate that was reached (1 at most)."""
@@ -223,7 +249,7 @@ class Campaign:
 
     def _send_all(self) -> None:
         """Begin each request when it is due. The next body is made before waiting, so that making it delays nothing."""
-        self._epoch = time.perf_counter_ns() + int(_LEAD * 1e9)
+        self._epoch = self._epoch or time.perf_counter_ns() + int(_LEAD * 1e9)
         alarm = Alarm(self._stop)
         try:
             self._send_each(alarm)

@@ -23,6 +23,7 @@ import gevent.ssl
 from gevent.monkey import get_original
 
 from loadtests.inbox import Inbox
+from loadtests.proxies import Proxy
 
 _poll: Any = get_original("select", "poll")
 
@@ -48,12 +49,23 @@ class Connection:
 
 
 class Pool:
-    """Connections to one host. `take` gives the one that was idle longest, so that none grows stale unseen."""
+    """Connections to one host, through a proxy if there is one: a tunnel of its for TLS.
+
+    `take` gives the one that was idle longest, so that none grows stale unseen.
+    """
 
     def __init__(
-        self, host: str, port: int, *, tls: bool = False, ca_file: str | None = None, connect_seconds: float = 10.0
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool = False,
+        ca_file: str | None = None,
+        connect_seconds: float = 10.0,
+        proxy: Proxy | None = None,
     ) -> None:
         self._address = (host, port)
+        self._proxy = proxy
         self._seconds = connect_seconds
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
@@ -92,9 +104,12 @@ class Pool:
         opened = None
         try:
             with gevent.Timeout(self._seconds, TimeoutError("no connection in time")):
-                opened = gevent.socket.create_connection(self._address)
+                proxy = self._proxy
+                opened = gevent.socket.create_connection((proxy.host, proxy.port) if proxy else self._address)
                 opened.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
                 if self._context is not None:
+                    if proxy is not None:
+                        proxy.tunnel(opened, *self._address)
                     opened = self._context.wrap_socket(opened, server_hostname=self._address[0])
         except BaseException as error:
             if opened is not None:

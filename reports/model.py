@@ -121,7 +121,7 @@ class Load:
 
     `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why. `examples` are
     details of failed requests by outcome; `tokens_per_chunk` is 0 where the endpoint counted none; `self_check` and
-    `client` are what the generator found out about itself.
+    `client` are what the generator found out about itself; `proxy` is the name of one between it and the endpoint.
     """
 
     profile: str
@@ -136,6 +136,7 @@ class Load:
     tokens_per_chunk: float = 0.0
     self_check: Mapping[str, Any] = field(default_factory=dict)
     client: Mapping[str, Any] = field(default_factory=dict)
+    proxy: str = ""
 
     @property
     def requests(self) -> int:

@@ -237,6 +237,7 @@ def _load(record: Record) -> Load:
         tokens_per_chunk=_tokens_per_chunk(_typed(record, "chunks", dict, {})),
         self_check=_typed(record, "self_check", dict, {}),
         client=_typed(record, "client", dict, {}),
+        proxy=_typed(record, "proxy", str, ""),
     )
 
 

@@ -14,8 +14,18 @@ _MOST_DETAIL = 200
 
 
 def load_notes(load: Load) -> list[str]:
-    """One sentence each: tokens per chunk, what the generator found out about itself, examples of each failure."""
-    return [*_chunks(load), *_self_check(load.self_check), *_client(load.client), *_examples(load)]
+    """One sentence each: proxy, tokens per chunk, what the generator found out about itself, examples of failures."""
+    return [
+        *_proxy(load.proxy),
+        *_chunks(load),
+        *_self_check(load.self_check),
+        *_client(load.client),
+        *_examples(load),
+    ]
+
+
+def _proxy(name: str) -> list[str]:
+    return [f"Requests went through the proxy at {one_line(name, 80)}: its time is in every latency."] if name else []
 
 
 def _chunks(load: Load) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtests.campaign import Campaign
+from loadtests.campaign import Campaign, Start
 from loadtests.collect import Sample
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, plan
@@ -34,7 +34,7 @@ def campaign_on(
     take = samples.append if samples is not None else None
     pool = Pool(where.host, where.port)
     index, workers = share
-    return Campaign(made, where, pool, seed=1, index=index, workers=workers, on_sample=take, self_check=self_check)
+    return Campaign(made, where, pool, seed=1, index=index, workers=workers, on_sample=take, start=Start(self_check))
 
 
 def on_time(campaign: Campaign) -> Campaign:

@@ -21,7 +21,19 @@ def test_the_plan_is_shown_and_nothing_sent_on_a_dry_run(seatrial: Command, tmp_
 
 
 def test_a_load_is_recorded_with_its_samples(seatrial: Command, server: str, tmp_path: Path) -> None:
-    words = ("--rate", 10, "--duration", 1, "--max-tokens", 4, "--route", "completions", "--log", "run.jsonl")
+    words = (
+        "--rate",
+        10,
+        "--duration",
+        1,
+        "--max-tokens",
+        4,
+        "--route",
+        "completions",
+        "--no-self-check",
+        "--log",
+        "run.jsonl",
+    )
     result = seatrial("load", server, *words)
     run = Run.read(tmp_path / "run.jsonl", samples=True)
     assert (run.command, run.profile, run.complete) == ("load", "streaming", True)
