@@ -22,9 +22,10 @@ import gevent.os
 from loadtests.pool import Pool
 from loadtests.streams import Reading, read_stream
 
-# Beyond this (ms, p99 over all chunks) the figures of a run would say more about this machine than about the endpoint.
+# Beyond this (ms, at p95 of all chunks) figures would say more about this machine than about the endpoint. Not p99: a
+# check is short, and one stall of the machine must not decide.
 MOST_BIAS_MS = 10.0
-MOST_STREAMS = 128
+LEAST_STREAMS, MOST_STREAMS = 8, 128
 TTFT_S, ITL_S, TOKENS = 0.1, 0.02, 24
 
 _SERVER = Path(__file__).with_name("calibrated.py")
@@ -44,7 +45,7 @@ class Bias:
     streams: int = 0
     ttft_p50_ms: float = 0.0
     ttft_p99_ms: float = 0.0
-    arrival_p99_ms: float = 0.0
+    arrival_p95_ms: float = 0.0
     itl_p99_ms: float = 0.0
     attempts: int = 1
     fault: str = ""
@@ -53,9 +54,9 @@ class Bias:
         """Why no figure of a run can be believed; empty when it can."""
         if self.fault:
             return f"the load generator could not check itself: {self.fault} (--no-self-check goes without)"
-        if self.arrival_p99_ms > MOST_BIAS_MS:
+        if self.arrival_p95_ms > MOST_BIAS_MS:
             return (
-                f"the load generator read streams of known timing {self.arrival_p99_ms:.1f} ms late at p99, "
+                f"the load generator read streams of known timing {self.arrival_p95_ms:.1f} ms late at p95, "
                 f"where {MOST_BIAS_MS:.0f} may be: this machine is too busy"
             )
         return ""
@@ -116,7 +117,7 @@ def check_self(streams: int, server: CalibratedServer | None = None) -> Bias:
     """The bias of this process with that many streams at once; a bad first attempt is given a second. Never raises."""
     bias = Bias(fault="never tried")
     for attempt in range(1, _ATTEMPTS + 1):
-        bias = _attempt(max(1, min(streams, MOST_STREAMS)), attempt, server or CalibratedServer())
+        bias = _attempt(max(LEAST_STREAMS, min(streams, MOST_STREAMS)), attempt, server or CalibratedServer())
         server = None
         if not bias.why_invalid():
             break
@@ -170,7 +171,7 @@ def bias_of(readings: Mapping[str, Reading], truth: Mapping[str, Sequence[int]],
         streams=len(readings),
         ttft_p50_ms=_quantile(first, 0.5),
         ttft_p99_ms=_quantile(first, 0.99),
-        arrival_p99_ms=_quantile(arrivals, 0.99),
+        arrival_p95_ms=_quantile(arrivals, 0.95),
         itl_p99_ms=_quantile(gaps, 0.99),
         attempts=attempts,
     )
