@@ -102,3 +102,13 @@ def test_reading_streams_patches_nothing() -> None:
         "assert not m.saved, m.saved; assert 'locust' not in __import__('sys').modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
+
+
+def test_the_example_for_kubernetes_uses_options_that_there_are() -> None:
+    words = (ROOT / "docs" / "kubernetes.yaml").read_text().split()
+    used = {word for word in words if word.startswith("--") and word[2:].replace("-", "").isalpha()}
+    command = [sys.executable, "-m", "locust", "-f", str(FOLDER / "locustfile.py"), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=90, cwd=ROOT, check=True).stdout
+    known = {word.strip(",") for word in shown.split() if word.startswith("--")}
+    assert {"--master", "--worker", "--expect-workers", "--rate"} <= used
+    assert used - known == set()
