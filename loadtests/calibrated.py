@@ -63,12 +63,9 @@ class Server:
         if descriptor == self.listener.fileno():
             self._accept()
             return
-        try:
-            data = self._sockets[descriptor].recv(_MOST_REQUEST)
-        except BlockingIOError:
+        data = self.receive(self._sockets[descriptor])
+        if data is None:
             return
-        except OSError:
-            data = b""
         held = self._buffers[descriptor] + data
         if not data or len(held) > _MOST_REQUEST:
             self._drop(descriptor)
@@ -79,18 +76,45 @@ class Server:
             self._buffers[descriptor] = held
             return
         self._buffers[descriptor] = body[length:]
-        name = head.split(b" ", 2)[1].decode("ascii", "replace")
+        name = self.name_of(head)
         self.sent[name] = []
         self._socket_sends(descriptor, HEAD)
-        heapq.heappush(self._due, (time.monotonic() + self._ttft, 0, descriptor, name))
+        heapq.heappush(self._due, (time.monotonic() + self.ttft_of(name), 0, descriptor, name))
+
+    def name_of(self, head: bytes) -> str:
+        """What a request is called where the times are told: its path."""
+        return head.split(b" ", 2)[1].decode("ascii", "replace")
+
+    def ttft_of(self, name: str) -> float:
+        """Seconds from that request to its first token."""
+        del name
+        return self._ttft
+
+    def welcome(self, connection: socket.socket) -> socket.socket:
+        """A connection as it was accepted, ready to be read without waiting."""
+        connection.setblocking(False)
+        return connection
+
+    def receive(self, connection: socket.socket) -> bytes | None:
+        """What has arrived: None for nothing yet, no bytes for the end."""
+        try:
+            return connection.recv(_MOST_REQUEST)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b""
 
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self.listener.accept()
+                accepted, _ = self.listener.accept()
             except OSError:
                 return
-            connection.setblocking(False)
+            try:
+                connection = self.welcome(accepted)
+            except OSError:
+                accepted.close()
+                continue
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets[connection.fileno()] = connection
             self._buffers[connection.fileno()] = b""

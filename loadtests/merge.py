@@ -61,10 +61,11 @@ def _reason(records: Sequence[Record], shares: int, lost: Sequence[str]) -> str:
 
 
 def _client(clients: Sequence[Record]) -> dict[str, Any]:
-    """CPU of all together, in cores; pauses of all, and the longest."""
+    """CPU of all together, in cores, and their memory; pauses of all, and the longest."""
     pauses = [client["gc"] for client in clients]
     return {
         "cpu": round(sum(client["cpu"] for client in clients), 4),
+        "peak_rss_mb": round(sum(client["peak_rss_mb"] for client in clients), 1),
         "gc": {
             "pauses": sum(one["pauses"] for one in pauses),
             "total_ms": round(sum(one["total_ms"] for one in pauses), 3),

@@ -6,8 +6,12 @@ Law: what could have falsified a figure stands beside it, and beyond a bound the
 from __future__ import annotations
 
 import gc
+import resource
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -82,6 +86,7 @@ class Watch:
         """What was seen, as the log's `client` object: shares of one core, ms, counts."""
         return {
             "cpu": round(self.cpu, 4),
+            "peak_rss_mb": peak_rss_mb(),
             "gc": {
                 "pauses": self.pauses,
                 "total_ms": round(self.paused_ms, 3),
@@ -95,3 +100,14 @@ class Watch:
             before = self._clock()
             gevent.sleep(_PERIOD)
             self._lagged((self._clock() - before) / 1e9 - _PERIOD)
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process has had, in MB."""
+    with suppress(OSError, ValueError, IndexError):
+        # Not getrusage: what it says of a process includes what its parent had when it was made.
+        told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return round(int(told.partition("VmHWM:")[2].split()[0]) / 1024, 1)
+    return round(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1024), 1
+    )

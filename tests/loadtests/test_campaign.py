@@ -260,7 +260,7 @@ def test_a_run_reports_its_own_bias_or_that_nobody_asked() -> None:
         unchecked.run()
     assert checked.to_record()["self_check"]["streams"] >= 1
     assert unchecked.to_record()["self_check"] == {"skipped": True}
-    assert set(checked.to_record()["client"]) == {"cpu", "gc"}
+    assert set(checked.to_record()["client"]) == {"cpu", "peak_rss_mb", "gc"}
 
 
 def test_a_loop_that_woke_up_late_invalidates() -> None:

@@ -29,7 +29,7 @@ def record(index: int, **changes: Any) -> dict[str, Any]:
         "rate": {"planned": 2.5, "achieved": 2.4},
         "unsent": index,
         "warmup": {"counts": {"ok": 1}, "tokens": 10},
-        "client": {"cpu": 0.5, "gc": {"pauses": 2, "total_ms": 1.5, "longest_ms": 1.0 + index}},
+        "client": {"cpu": 0.5, "peak_rss_mb": 60.5, "gc": {"pauses": 2, "total_ms": 1.5, "longest_ms": 1.0 + index}},
         "proxy": "",
         "self_check": {"streams": 8, "ttft_p50_ms": 0.1 * (index + 1), "arrival_p95_ms": 0.2 * (index + 1)},
         **changes,
@@ -50,6 +50,7 @@ def test_the_whole_is_what_one_process_would_have_counted() -> None:
     assert whole["warmup"] == {"counts": {"ok": 2}, "tokens": 20}
     assert whole["client"] == {
         "cpu": 1.0,
+        "peak_rss_mb": 121.0,
         "gc": {"pauses": 4, "total_ms": 3.0, "longest_ms": 2.0},
         "processes": 2,
     }

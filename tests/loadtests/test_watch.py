@@ -5,7 +5,7 @@ import gc
 import gevent
 import pytest
 
-from loadtests.watch import Watch
+from loadtests.watch import Watch, peak_rss_mb
 
 
 class Clock:
@@ -72,3 +72,7 @@ def test_a_loop_that_is_kept_busy_shows_as_lag() -> None:
     watch.end()
     assert lags
     assert all(lag >= -0.001 for lag in lags)
+
+
+def test_memory_is_this_processes_own() -> None:
+    assert 10 < peak_rss_mb() < 10_000
