@@ -102,11 +102,12 @@ class CalibratedServer:
         self._process.wait()
 
     def _read(self, until: bytes = b"") -> bytes:
-        """What it printed, to that mark or to its end. Waits in a thread of its own: a pipe blocks whoever reads it."""
+        """What it printed, to that mark or to its end; not through the pipe's file, which may be gevent's or not."""
         out = self._process.stdout
         descriptor = out.fileno() if out is not None else -1
+        gevent.os.make_nonblocking(descriptor)
         data = b""
-        while len(data) < _MOST_TRUTH and (more := gevent.os.tp_read(descriptor, 1 << 16)):
+        while len(data) < _MOST_TRUTH and (more := gevent.os.nb_read(descriptor, 1 << 16)):
             data += more
             if until and until in data:
                 break

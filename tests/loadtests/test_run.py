@@ -65,6 +65,18 @@ def test_a_run_writes_progress_samples_and_its_load_record_and_nothing_else() ->
     assert KEY.encode() not in out + remarks
 
 
+def test_a_load_process_checks_itself_first_and_says_what_it_found() -> None:
+    records: list[dict[str, Any]] = []
+    with serving(answer(stream_of(4))) as server:
+        run_load({**orders(server.url), "self_check": True}, KEY, records.append)
+    check = records[-1]["self_check"]
+    assert "fault" not in check
+    assert check["streams"] >= 8
+    assert check["ttft_p99_ms"] > 0
+    # Either it was found to be true enough and the load was sent, or it says why it was not.
+    assert records[-1]["counts"] == {"ok": 15} or "the load generator" in records[-1]["reason"]
+
+
 def test_a_key_that_an_endpoint_repeats_is_not_written() -> None:
     refusal = with_status(403, body=json.dumps({"message": f"the key {KEY} is wrong"}).encode())
     with serving(answer(refusal)) as server:
