@@ -70,13 +70,16 @@ class CalibratedServer:
     """The process that serves; made before it is needed, since it takes a moment to start."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
-            [sys.executable, "-I", "-S", str(_SERVER), str(TTFT_S), str(ITL_S), str(TOKENS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={},
-        )
+        self._process: subprocess.Popen[bytes] | None = None
+        # Where there is no process to be had, `port` says so.
+        with suppress(OSError):
+            self._process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
+                [sys.executable, "-I", "-S", str(_SERVER), str(TTFT_S), str(ITL_S), str(TOKENS)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={},
+            )
 
     def port(self) -> int:
         """Where it listens; raises `OSError` or `ValueError` when it did not start."""
@@ -85,15 +88,16 @@ class CalibratedServer:
 
     def truth(self) -> dict[str, list[int]]:
         """When it sent each chunk, in ns, by the path that was asked for; it serves no more."""
-        stdin = self._process.stdin
-        if stdin is not None:
-            stdin.close()
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         with gevent.Timeout(_TO_START, TimeoutError("the calibrated server told nothing")):
             told = json.loads(self._read())
         return {str(name): [int(at) for at in times] for name, times in told.items()}
 
     def close(self) -> None:
         """End the process; never raises."""
+        if self._process is None:
+            return
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -103,8 +107,9 @@ class CalibratedServer:
 
     def _read(self, until: bytes = b"") -> bytes:
         """What it printed, to that mark or to its end; not through the pipe's file, which may be gevent's or not."""
-        out = self._process.stdout
-        descriptor = out.fileno() if out is not None else -1
+        if self._process is None or self._process.stdout is None:
+            raise ConnectionError("the calibrated server could not be started")
+        descriptor = self._process.stdout.fileno()
         gevent.os.make_nonblocking(descriptor)
         data = b""
         while len(data) < _MOST_TRUTH and (more := gevent.os.nb_read(descriptor, 1 << 16)):

@@ -31,6 +31,9 @@ def main() -> None:
     parser.add_argument("--concurrency", default="16,64,128,256", help="streams of the cells with peers")
     parser.add_argument("--json", type=Path, help="where to write every figure of every run")
     options = parser.parse_args()
+    if options.peer and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        # With real-time priority one that waits by looking again and again never lets the other run.
+        raise SystemExit("peers of several processes hang under real-time priority: measure them without")
     available = cores()
     pin = None if options.no_pin or len(available) < 2 else str(available[0])
     if pin is not None:

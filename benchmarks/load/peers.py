@@ -7,6 +7,7 @@ knows, percentile by percentile, since a peer need not say which request was whi
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import tempfile
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from benchmarks.load.cells import WARMUP, Bench, Figures, Load, compared, open_loop, quantile
 from benchmarks.load.servers import Running, Setting, calibrated
+from reference_server.tiny_llama.checkpoint import write
 
-_MOST_SECONDS = 300
+_MOST_SECONDS = 120
 WAVES = 4
 
 
@@ -93,6 +95,42 @@ def _servebench_says(place: Path) -> list[float]:
         return [float(row["ttft_ms"]) for row in csv.DictReader(lines) if row["ok"] == "True"]
 
 
+def _inference_perf(binaries: Path, url: str, setting: Setting, streams: int, place: Path) -> list[str]:
+    del setting  # its made-up prompts leave the length of an answer to the server
+    tokenizer = place / "tokenizer"
+    # It counts tokens itself; that of any Llama will do, and ours is there without a network.
+    tokenizer.mkdir()
+    write(tokenizer)
+    settings = {
+        "load": {
+            "type": "concurrent",
+            "stages": [{"num_requests": max(20, WAVES * streams), "concurrency_level": streams}],
+            "num_workers": 1,
+            "worker_max_concurrency": streams,
+        },
+        "api": {"type": "chat", "streaming": True},
+        "server": {"type": "vllm", "model_name": "calib", "base_url": url, "ignore_eos": True},
+        "tokenizer": {"pretrained_model_name_or_path": str(tokenizer)},
+        "data": {"type": "mock"},
+        "report": {"request_lifecycle": {"summary": False, "per_stage": False, "per_request": True}},
+        "storage": {"local_storage": {"path": str(place / "out")}},
+    }
+    # JSON is YAML as well.
+    (place / "settings.yml").write_text(json.dumps(settings))
+    return [str(binaries / "inference-perf"), "--config_file", str(place / "settings.yml")]
+
+
+def _inference_perf_says(place: Path) -> list[float]:
+    entries = json.loads((place / "out" / "per_request_lifecycle_metrics.json").read_text())
+    found = []
+    for entry in entries:
+        times = entry["info"]["response_metrics"]["output_token_times"]
+        if entry["error"] is None and times:
+            found.append(1000 * (times[0] - entry["start_time"]))
+    return found
+
+
 PEERS = {
     "servebench": Peer(_servebench, _servebench_says),
+    "inference-perf": Peer(_inference_perf, _inference_perf_says),
 }
