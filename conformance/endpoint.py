@@ -20,7 +20,7 @@ from conformance.budget import Budget
 from conformance.check import Inconclusive, Throttled
 from conformance.pace import Pacer
 from conformance.sockets import Interrupted, Recorder
-from conformance.throttle import THROTTLED, backoff, wait_asked
+from conformance.throttle import IN_VAIN, THROTTLED, Patience, backoff, kind_of, wait_asked
 from conformance.transport import Decoder, RecordingTransport, TransportFailure, trusted
 from conformance.wire.exchange import UNREACHABLE, Exchange, Headers, Sent
 from conformance.wire.redact import SHORTEST_KEY
@@ -30,6 +30,8 @@ from conformance.wire.timing import chunk_of
 USER_AGENT = "seatrial"
 # Of the 429s of a run, so many are kept for the checks that look at them.
 MOST_REMEMBERED = 20
+# No answer to a request of ours is longer, so what a longer one reports is worth no reading of it.
+MOST_COUNTED = 1 << 20
 _PASTED = ("/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions", "/v1")
 _STREAM = "text/event-stream"
 
@@ -104,7 +106,7 @@ class Bounds:
 
     Bytes of head, of a document, of a stream, and seconds of a stream; bytes that are kept of an answer that was longer
     than that, and of all answers of a run together; attempts at one request, and seconds of waiting for it that 429s
-    may ask for in all.
+    may ask for in all (fewer attempts where others like it were in vain: `Patience`).
     """
 
     head_bytes: int = 64 << 10
@@ -142,6 +144,7 @@ class Endpoint:
         self.target = target
         self.throttled: list[Exchange] = []
         self._bounds = bounds or Bounds()
+        self._patience = Patience(self._bounds.attempts)
         self._pacer = pacer or Pacer()
         self._budget = budget or Budget()
         self._log = log or (lambda _: None)
@@ -181,17 +184,17 @@ class Endpoint:
             if exchange.status == THROTTLED and len(self.throttled) < MOST_REMEMBERED:
                 self.throttled.append(exchange)
             if exchange.status != THROTTLED or not honour_429:
+                if attempt > 1 and exchange.status != THROTTLED:
+                    self._patience.helped(kind_of(sent))
                 self._log(exchange)
                 return exchange
             pause = backoff(attempt, wait_asked(exchange))
             waited += pause
-            last = attempt >= self._bounds.attempts or waited > self._bounds.patience_seconds
+            kind = kind_of(sent)
+            last = attempt >= self._patience.attempts(kind) or waited > self._bounds.patience_seconds
             self._log(replace(exchange, superseded=not last))
             if last:
-                raise Throttled(
-                    f"the endpoint answered 429 to each of {attempt} attempts, and would have to be left alone for "
-                    f"{pause:g} s more"
-                )
+                raise Throttled(_in_vain(attempt, pause, self._patience.in_vain(kind)))
             self._pacer.pause(pause)
         raise AssertionError("unreachable")
 
@@ -258,6 +261,14 @@ def _context(target: Target) -> ssl.SSLContext | None:
     except OSError as error:
         why = "it has no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
         raise TargetError(f"the CA file {target.ca_file!r} cannot be used: {why}") from None
+
+
+def _in_vain(attempts: int, pause: float, in_a_row: int) -> str:
+    """What is said of a request that met nothing but 429."""
+    each = f"the endpoint answered 429 to each of {attempts} attempts" if attempts > 1 else "the endpoint answered 429"
+    if in_a_row <= IN_VAIN:
+        return f"{each}, and would have to be left alone for {pause:g} s more"
+    return f"{each}, and was not waited for any longer: that was in vain for {in_a_row - 1} others like it"
 
 
 class _Reading:
@@ -336,7 +347,7 @@ def cost(exchange: Exchange) -> int | None:
     """
     if exchange.failure in UNREACHABLE or (exchange.status is not None and 400 <= exchange.status < 500):
         return 0
-    if b'"total_tokens"' not in exchange.body:
+    if len(exchange.body) > MOST_COUNTED or b'"total_tokens"' not in exchange.body:
         return None
     bodies = (
         [event.data for event in reversed(exchange.events)]

@@ -23,10 +23,14 @@ from schemas.model import Contract
 
 # A single refused connection may be a hiccup; this many checks in a row mean that nobody is there any more.
 UNREACHABLE_IN_A_ROW = 3
-# So many checks in a row without one complete answer, and a plain request is to show whether anybody still answers.
+# So many checks in a row without one complete answer, or with nothing but 429, and a plain request is to show whether
+# anybody still answers.
 SILENT_IN_A_ROW = 6
 # So many checks that time out when they run alone as well, and no other is run again: the endpoint is not only slow.
 IN_VAIN = 3
+
+# Characters of an outcome's message; a hundred thousand indices of choices make nothing clearer.
+MOST_SAID = 2_000
 
 
 class Runner:
@@ -119,9 +123,9 @@ class Runner:
                 if not self._postponed(check, outcome):
                     self._conclude(outcome)
                 self._changed.notify_all()
-                suspicious = self._silent >= SILENT_IN_A_ROW and not self.stop.is_set()
+                suspicious = max(self._silent, self._throttled) >= SILENT_IN_A_ROW and not self.stop.is_set()
                 if suspicious:
-                    self._silent = 0
+                    self._silent = self._throttled = 0
             if suspicious:
                 self._probe()
 
@@ -198,8 +202,6 @@ class Runner:
         self._throttled = self._throttled + 1 if outcome.hint == THROTTLED_HINT else 0
         if self._unreachable >= UNREACHABLE_IN_A_ROW:
             self._abort(f"the endpoint stopped taking connections ({outcome.message})")
-        if self._throttled >= SILENT_IN_A_ROW:
-            self._abort(f"the endpoint throttles everything ({outcome.message})")
 
     def _probe(self) -> None:
         """Send one plain request, and end the run when not even that gets an answer: the rest would only wait."""
@@ -220,6 +222,8 @@ class Runner:
         except Violation as violation:
             if silent(violation):
                 self._abort(f"the endpoint stopped answering ({violation.message})")
+        except Throttled as throttled:
+            self._abort(f"the endpoint throttles everything ({throttled})")
         except (Inconclusive, Skip):
             return
 
@@ -316,7 +320,7 @@ def _outcome_of(check: Check, status: str, message: str) -> Outcome:
         route=check.route,
         cites=check.cites,
         status=status,
-        message=message,
+        message=message if len(message) <= MOST_SAID else f"{message[:MOST_SAID]} …",
     )
 
 

@@ -1,7 +1,12 @@
 """Compiles a schema into one question: is this value certainly valid? It is asked of every request.
 
 Law: what it accepts, the validator accepts; where it knows a keyword not at all, it accepts nothing. So the validator,
-a hundred times slower, is left to what is refused and to what nobody foresaw.
+ten times slower, is left to what is refused and to what nobody foresaw.
+
+Why not jsonschema-rs: 0.60 gave the same verdicts on 3,600 bodies, in 0.6 to 4 us of CPU where this takes 4 to 85 and
+jsonschema 50 to 800 (as much for a chat of 21 messages). But the layer also runs inside vLLM's own Python, which has
+jsonschema and is lent the rest as plain files; a compiled module (15 MB) would have to be installed there, and would be
+a dependency of everybody, for a part of a millisecond that no request notices.
 """
 
 from __future__ import annotations

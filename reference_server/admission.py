@@ -9,17 +9,17 @@ A prompt is estimated at four characters a token. An event counts as a token, th
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from reference_server import asgi
+from reference_server.answer_length import AnswerLength, whole
 from reference_server.limits import Charge, Limiter
 
 _TAIL = 4096  # bytes at the end of an answer in which its usage stands
 _HELD = 1 << 16
 _TOKENS = re.compile(rb'"(prompt_tokens|completion_tokens)"\s*:\s*(\d{1,15})')
-_DEFAULT_MOST = 16
 
 
 def account_name(scope: asgi.Scope) -> str:
@@ -28,20 +28,16 @@ def account_name(scope: asgi.Scope) -> str:
     return token.strip() or scheme
 
 
-def prompt_estimate(body: dict[str, Any]) -> int:
+def prompt_estimate(body: Mapping[str, Any]) -> int:
     """The tokens that the texts of a judged request may have."""
     letters = sum(len(text) for text in _texts(body.get("prompt"), body.get("messages")))
     return -(-letters // 4)
 
 
-def answer_estimate(body: dict[str, Any], longest: int | None = None) -> int:
-    """The most tokens that may be generated for a judged request, by all its candidates; none has more than `longest`.
-
-    Without that bound a request for more than any model can say would hold up all others until it is refused.
-    """
-    asked, n, best_of = (_whole(body.get(name)) for name in ("max_tokens", "n", "best_of"))
-    most = _DEFAULT_MOST if asked is None else asked
-    return (most if longest is None else min(most, longest)) * max(n or 1, best_of or 1)
+def answer_estimate(body: Mapping[str, Any], prompt: int, length: AnswerLength) -> int:
+    """The most tokens that may be generated for a judged request, by all its candidates."""
+    n, best_of = (whole(body.get(name)) for name in ("n", "best_of"))
+    return length.most(body, prompt) * max(n or 1, best_of or 1)
 
 
 class Settlement:
@@ -120,12 +116,6 @@ def used_by(tail: bytes) -> int | None:
     """The tokens that the last usage in an answer counts; None when it has none."""
     found = {name: int(count) for name, count in _TOKENS.findall(tail)}
     return sum(found.values()) if len(found) == 2 else None
-
-
-def _whole(value: Any) -> int | None:
-    if isinstance(value, float):
-        return int(value) if math.isfinite(value) else None
-    return value if isinstance(value, int) else None
 
 
 def _texts(*values: Any) -> list[str]:

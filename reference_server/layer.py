@@ -14,24 +14,32 @@ from typing import Any
 
 from reference_server import asgi
 from reference_server.admission import Settlement, account_name, answer_estimate, prompt_estimate
+from reference_server.answer_length import AnswerLength, default_max_tokens
 from reference_server.description import PATHS as DESCRIBED
 from reference_server.description import description
 from reference_server.extras import sort_extras
+from reference_server.inner import PATH_OF, TOKENIZE
 from reference_server.limits import DEFAULT, UNLIMITED, Account, Limiter, Limits, Refusal
 from reference_server.validation import Fault, Judge, Pair
 from schemas import emit
 from schemas.model import Contract, Operation
 
-INNER_PATHS = {"completions": "/v1/completions", "chat": "/v1/chat/completions"}
 MODELS_PATH = "/v1/models"
-# Beside the contract: the server behind the layer says which ids a text has, as most servers do.
-TOKENIZE_PATH = "/tokenize"
 
 _MOST_BODY = 1 << 20
 
 
 class NotJsonError(ValueError):
     """The body is not JSON; the message says why."""
+
+
+class RefusedError(Exception):
+    """A request that the contract refuses, with the status and the document of the answer."""
+
+    def __init__(self, status: int, document: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.document = document
 
 
 class ContractLayer:
@@ -63,7 +71,12 @@ class ContractLayer:
         self._app = app
         self._key = None if key is None else key.encode()
         self._limiter = Limiter(limits or UNLIMITED)
-        self._longest = context_length or (limits or UNLIMITED).tokens_per_minute
+        # A request for more than any model can say would hold up all others until it is refused.
+        ceiling = context_length or (limits or UNLIMITED).tokens_per_minute
+        self._lengths = {
+            one.path: AnswerLength(one.route, default_max_tokens(one), context_length, ceiling)
+            for one in contract.operations
+        }
         self._forgets = forgets
         self._lenient = lenient
         self._refusal = refusal or contract.refusal
@@ -112,7 +125,7 @@ class ContractLayer:
             await asgi.send_json(send, 401, asgi.error_body(401, message), {"www-authenticate": "Bearer"})
             return
         operation = self._operations.get(path)
-        if path == TOKENIZE_PATH and method == "POST":
+        if path == TOKENIZE and method == "POST":
             await self._app(scope, asgi.replay(raw, receive), send)
         elif operation is None:
             await self._aside(path, method, send)
@@ -162,24 +175,15 @@ class ContractLayer:
         if isinstance(admitted, Refusal):
             await self._throttle(admitted, account, send)
             return
-        refused = _head_fault(scope, raw)
-        if refused:
-            await asgi.send_json(send, refused[0], asgi.error_body(*refused))
-            return
-        assert raw is not None
         try:
-            body = read_json(raw)
-        except NotJsonError as error:
-            message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
-            await asgi.send_json(send, 400, asgi.error_body(400, message))
+            passed, raw = self._judged(operation, scope, raw)
+        except RefusedError as refused:
+            self._limiter.reject(admitted)
+            await asgi.send_json(send, refused.status, refused.document)
             return
-        passed = await self._judged(operation, scope, body, send)
-        if passed is None:
-            return
-        # What was not repaired is passed on as it came.
-        raw = raw if passed is body else json.dumps(passed).encode()
         prompt = prompt_estimate(passed)
-        charge = self._limiter.charge(admitted, prompt + answer_estimate(passed, self._longest))
+        answer = answer_estimate(passed, prompt, self._lengths[operation.path])
+        charge = self._limiter.charge(admitted, prompt + answer)
         if isinstance(charge, Refusal):
             await self._throttle(charge, account, send)
             return
@@ -187,33 +191,33 @@ class ContractLayer:
         settlement = Settlement(self._limiter, charge, prompt)
         await self._pass_on(operation, scope, raw, settlement, told, receive, send)
 
-    async def _judged(
-        self, operation: Operation, scope: asgi.Scope, body: Any, send: asgi.Send
-    ) -> dict[str, Any] | None:
-        """The body to pass on; None when it was refused."""
+    def _judged(self, operation: Operation, scope: asgi.Scope, raw: bytes | None) -> tuple[dict[str, Any], bytes]:
+        """The body to pass on, also as bytes; `RefusedError` when it breaks the contract, or `raw` was too large."""
+        if fault := _head_fault(scope, raw):
+            raise RefusedError(fault[0], asgi.error_body(*fault))
+        assert raw is not None
+        try:
+            body = read_json(raw)
+        except NotJsonError as error:
+            message = f"the body is not JSON: {error} [{operation.route}.head.payload]"
+            raise RefusedError(400, asgi.error_body(400, message)) from None
         extras = sort_extras(scope, body, self._schemas[operation.path])
         if extras.fault:
-            await asgi.send_json(send, 400, asgi.error_body(400, extras.fault))
-            return None
+            raise RefusedError(400, asgi.error_body(400, extras.fault))
         try:
-            passed, fault = self._judges[operation.path].judge(
+            passed, broken = self._judges[operation.path].judge(
                 extras.body,
                 forgets=self._forgets | scope.get(asgi.FORGETS, frozenset()),
                 lenient=self._lenient or scope.get(asgi.LENIENT, False),
             )
+            if broken:
+                raise RefusedError(*refused_body(broken, self._refusal))
             if extras.passed:
                 passed = {**passed, **extras.passed}
-            if passed is not body:
-                # Whether it can be written again shows here and not later.
-                json.dumps(passed)
+            # What was not repaired is passed on as it came.
+            return passed, raw if passed is body else json.dumps(passed).encode()
         except RecursionError:
-            await asgi.send_json(send, 400, asgi.error_body(400, "the body is nested too deeply"))
-            return None
-        if fault:
-            status, document = refused_body(fault, self._refusal)
-            await asgi.send_json(send, status, document)
-            return None
-        return passed
+            raise RefusedError(400, asgi.error_body(400, "the body is nested too deeply")) from None
 
     async def _pass_on(
         self,
@@ -226,7 +230,7 @@ class ContractLayer:
         send: asgi.Send,
     ) -> None:
         """Have the inner app answer, with the headers `told` added, and settle however that ends."""
-        path = INNER_PATHS[operation.route]
+        path = PATH_OF[operation.route]
         headers = [
             pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"transfer-encoding")
         ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reference_server.answer_length import NAMES
 from reference_server.sampling import Sampling
 from reference_server.tinylm import TinyLM
 from reference_server.topics import reminded
@@ -57,7 +58,7 @@ def read_order(
     """The order in that body; `OrderError` when prompt and answer do not fit the context, or are too many."""
     prompt = _chat_prompt(lm, body, context_length) if route == "chat" else _prompt(lm, body, context_length)
     room = context_length - len(prompt)
-    asked_tokens = _integer(body, "max_tokens")
+    asked_tokens = next((count for name in NAMES[route] if (count := _integer(body, name)) is not None), None)
     if asked_tokens is None:
         asked_tokens = max(1, room) if default_max_tokens is None else default_max_tokens
     max_tokens = max(1, asked_tokens)

@@ -7,8 +7,7 @@ gone gets no more of them.
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +15,14 @@ from typing import Any
 from conformance.wire.answer import frame
 from reference_server import asgi
 from reference_server.documents import Paper, usage
+from reference_server.inner import PATHS, TOKENIZE, received
 from reference_server.orders import Order, OrderError, read_order
 from reference_server.sampling import Completion, Piece, complete, pieces
 from reference_server.tinylm import tiny_lm
 from schemas.model import Route
 
-PATHS: dict[str, Route] = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}
-TOKENIZE = "/tokenize"
 MODEL = "seatrial-tiny"
 
-_MOST_BODY = 8 << 20
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
 
@@ -64,17 +61,14 @@ class Standin:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        route = PATHS.get(scope["path"])
-        if scope["path"] == TOKENIZE and scope["method"] == "POST":
-            await self._tokenize(receive, send)
+        asked = await received(scope, receive, send)
+        if asked is None:
             return
-        if route is None or scope["method"] != "POST":
-            await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
+        body, _ = asked
+        if scope["path"] == TOKENIZE:
+            await self._tokenize(body, send)
             return
-        try:
-            body = json.loads(await asgi.read_body(receive, _MOST_BODY))
-        except asgi.DisconnectError:
-            return
+        route = PATHS[scope["path"]]
         started = asyncio.get_running_loop().time()
         try:
             order = self._order(route, body)
@@ -89,15 +83,9 @@ class Standin:
             else:
                 await self._answer(order, paper, send, pace, started)
 
-    async def _tokenize(self, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def _tokenize(self, body: Mapping[str, Any], send: asgi.Send) -> None:
         """The ids of a text, as vLLM's route of that name gives them."""
-        try:
-            body = json.loads(await asgi.read_body(receive, _MOST_BODY))
-        except asgi.DisconnectError:
-            return
-        except (ValueError, RecursionError):
-            body = None
-        text = body.get("prompt") if isinstance(body, dict) else None
+        text = body.get("prompt")
         if not isinstance(text, str):
             await asgi.send_json(send, 400, asgi.error_body(400, "prompt is a string", "prompt"))
             return
@@ -106,16 +94,15 @@ class Standin:
         length = self._options.context_length
         await asgi.send_json(send, 200, {"count": len(ids), "max_model_len": length, "tokens": ids})
 
-    def _order(self, route: Route, body: Any) -> Order:
+    def _order(self, route: Route, body: Mapping[str, Any]) -> Order:
         options = self._options
-        asked = body if isinstance(body, dict) else {}
-        for name in asked:
+        for name in body:
             if f"{route}.{name}" in options.unsupported:
                 raise OrderError(name, "", f"`{name}` is not supported by this model")
         return read_order(
             self._lm,
             route,
-            asked,
+            body,
             seed=options.seed,
             context_length=options.context_length,
             default_max_tokens=options.default_max_tokens,

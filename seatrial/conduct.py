@@ -57,6 +57,20 @@ def conduct(course: Course, log: LogWriter, progress: Progress) -> Ending:
     return ending
 
 
+def prepare(session: Session, progress: Progress, *, side: str = "", shown: bool = True) -> None:
+    """Ask whether the endpoint answers at all, and tell which model it wants; `CannotJudge` when there is no point.
+
+    `side` is put in front of what is told; the progress of the checks is `shown` of one session only.
+    """
+    session.preflight()
+    if session.model is not None:
+        progress.note(f"{side}{session.model.line}")
+    if shown:
+        options = session.options
+        caps = (options.budget_requests, options.budget_tokens)
+        progress.checks(len(session.plan.checks) * options.repeat, lambda: session.spent, caps)
+
+
 class _Conductor:
     def __init__(self, course: Course, log: LogWriter, progress: Progress) -> None:
         self._course = course
@@ -81,15 +95,10 @@ class _Conductor:
         return orders if found is None else replace(orders, parameters={**orders.parameters, "model": found.name})
 
     def _check(self, plan: Plan) -> Ending:
-        options = self._course.options
-        session = Session(options, plan, self._log, on_outcome=self._progress.outcome)
+        session = Session(self._course.options, plan, self._log, on_outcome=self._progress.outcome)
         self._session = session
         with session:
-            session.preflight()
-            if session.model is not None:
-                self._progress.note(session.model.line)
-            caps = (options.budget_requests, options.budget_tokens)
-            self._progress.checks(len(plan.checks) * options.repeat, lambda: session.spent, caps)
+            prepare(session, self._progress)
             return session.run()
 
     def finish(self, ending: Ending) -> None:

@@ -14,6 +14,7 @@ from reference_server.vllm.command import VllmOptions
 from reference_server.vllm.errors import SetupError, StartError
 from reference_server.vllm.process import VllmServer, serving_vllm
 from reference_server.vllm.settings import LayerSettings
+from reference_server.vllm.story import advice, ending, tail
 from reports.visible import one_line
 from seatrial.errors import NoJudgement, UserError
 from seatrial.signals import interruptible
@@ -43,7 +44,9 @@ def serve(
                 stack.callback(click.echo, "seatrial: stopping vLLM", err=True)
                 while (status := server.status()) is None:
                     time.sleep(_POLL)
-                raise NoJudgement(f"vLLM has ended by itself (status {status}); its log is {server.log}")
+                why = advice(tail(server.log))
+                told = f"({ending(status)}){f': {why}' if why else ''}"
+                raise NoJudgement(f"vLLM has ended by itself {told}; its log is {server.log}")
         except KeyboardInterrupt:
             if not serving:
                 raise

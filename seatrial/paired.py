@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from conformance.preflight import CannotJudge
 from reports.log import LogError, LogWriter
 from reports.model import Outcome
+from seatrial.conduct import prepare
 from seatrial.errors import NoJudgement
 from seatrial.options import Options, Plan
 from seatrial.progress import Progress
@@ -105,18 +106,12 @@ class _Pair:
             part.log.write(run_record("check", part.options, part.plan))
         theirs = self._sessions["baseline"] = self._session(self._baseline, 1)
         try:
-            theirs.preflight()
+            prepare(theirs, self._progress, side="baseline: ", shown=False)
         except CannotJudge as error:
             hint = re.sub(r"--(key|model)\b", r"--baseline-\1", error.hint.replace(_HINT, ""))
             raise NoJudgement(f"the baseline cannot be asked, so no check was begun: {error.message}; {hint}") from None
         ours = self._sessions["candidate"] = self._session(self._candidate, 0)
-        ours.preflight()
-        for name, session in (("baseline: ", theirs), ("", ours)):
-            if session.model is not None:
-                self._progress.note(f"{name}{session.model.line}")
-        options = self._candidate.options
-        caps = (options.budget_requests, options.budget_tokens)
-        self._progress.checks(len(self._candidate.plan.checks) * options.repeat, lambda: ours.spent, caps)
+        prepare(ours, self._progress)
         other = threading.Thread(target=self._run_baseline, args=(theirs,), name="seatrial-baseline", daemon=True)
         other.start()
         ending = ours.run()

@@ -6,6 +6,8 @@ Both are asked the same prompts, each a different one every time, and the same n
 
 from __future__ import annotations
 
+import math
+import random
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +23,21 @@ from schemas.contracts import get
 from schemas.model import Route
 
 _DEADLINE = 300.0  # seconds for one answer
+MOST_PAUSE = 0.02  # seconds before a request
+_TITLES = (
+    "at once", "tokens/s, plain", "layered", "ratio", "TTFT p50, ms, plain", "layered", "difference, ms",
+    "TTFT p99, ms, plain", "layered", "ITL p50, ms, plain", "layered", "ITL p99, ms, plain", "layered",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is asked: prompt and answer in tokens, rounds, and requests of each round per connection."""
+    """How much is asked: prompt and answer in tokens, rounds, and requests of each round per connection.
+
+    Answers are from half of `max_tokens` to half as much again, and each request waits for up to `MOST_PAUSE` first:
+    were they all alike, requests would come in bursts and in step with the engine, and a tenth of a millisecond more
+    could cost all of them a whole step, or none.
+    """
 
     route: Route = "chat"
     prompt_tokens: int = 64
@@ -38,10 +50,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Turn:
-    """What one server did in its turn: tokens in a second, ms to the first token of each answer."""
+    """What one server did in its turn: tokens in a second, ms to the first token of each answer and between chunks."""
 
     tokens_per_second: float
     ttft_ms: tuple[float, ...]
+    itl_ms: tuple[float, ...] = ()
 
 
 def measured(urls: Sequence[str], key: str, plan: Plan, concurrency: Sequence[int]) -> Iterator[str]:
@@ -49,8 +62,8 @@ def measured(urls: Sequence[str], key: str, plan: Plan, concurrency: Sequence[in
     goals = [_goal(url, key, plan) for url in urls]
     pools = [Pool(goal.host, goal.port, tls=goal.tls) for goal in goals]
     numbers = count(1)
-    yield "| at once | plain, tokens/s | layered, tokens/s | ratio | plain, TTFT p50, ms | layered | difference, ms |"
-    yield "|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(_TITLES)} |"
+    yield "|---" * len(_TITLES) + "|"
     try:
         for lines in concurrency:
             pairs: list[tuple[Turn, Turn]] = []
@@ -75,12 +88,18 @@ def _goal(url: str, key: str, plan: Plan) -> Target:
 def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
     """As many requests as planned over that many connections, each sent when the one before it was answered."""
     readings: list[Reading] = []
+    counts: list[int] = []
     numbers = iter(range(begin, begin + lines * plan.waves))
 
     def ask() -> None:
         for number in numbers:
-            body = goal.body(seed=1, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=plan.max_tokens)
-            readings.append(read_stream(pool, goal.request(body), deadline=_DEADLINE))
+            draw = random.Random(f"request:{number}")
+            length = draw.randint((plan.max_tokens + 1) // 2, plan.max_tokens + plan.max_tokens // 2)
+            gevent.sleep(draw.uniform(0, MOST_PAUSE))
+            body = goal.body(seed=1, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
+            reading = read_stream(pool, goal.request(body), deadline=_DEADLINE)
+            readings.append(reading)
+            counts.append(_tokens(reading, length))
 
     pool.warm(lines)
     gevent.joinall([gevent.spawn(ask) for _ in range(lines)], raise_error=True)
@@ -88,15 +107,15 @@ def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
     if bad:
         raise SystemExit(f"{len(bad)} of {len(readings)} answers were no good: {bad[0].outcome} {bad[0].detail}")
     seconds = (max(one.end for one in readings) - min(one.sent for one in readings)) / 1e9
-    tokens = sum(_tokens(one, plan) for one in readings)
-    return Turn(tokens / seconds, tuple((one.first - one.sent) / 1e6 for one in readings))
+    ttft = tuple((one.first - one.sent) / 1e6 for one in readings)
+    return Turn(sum(counts) / seconds, ttft, tuple(gap / 1e6 for one in readings for gap in one.gaps))
 
 
-def _tokens(one: Reading, plan: Plan) -> int:
+def _tokens(one: Reading, asked: int) -> int:
     """The server's own count; else as many as were asked for when it went on to the end; else the chunks."""
     if one.completion_tokens is not None:
         return one.completion_tokens
-    return plan.max_tokens if one.finish == "length" else one.chunks
+    return asked if one.finish == "length" else one.chunks
 
 
 def ttft_difference(pairs: Sequence[tuple[Turn, Turn]]) -> float:
@@ -107,12 +126,20 @@ def ttft_difference(pairs: Sequence[tuple[Turn, Turn]]) -> float:
 
 def _row(lines: int, pairs: Sequence[tuple[Turn, Turn]]) -> str:
     rates = [(plain.tokens_per_second, layered.tokens_per_second) for plain, layered in pairs]
-    ttft = [statistics.median(time for pair in pairs for time in pair[which].ttft_ms) for which in (0, 1)]
+    ttft = [sorted(time for pair in pairs for time in pair[which].ttft_ms) for which in (0, 1)]
+    gaps = [sorted(time for pair in pairs for time in pair[which].itl_ms) for which in (0, 1)]
     cells = [
         str(lines),
         *(f"{statistics.median(pair[which] for pair in rates):,.1f}" for which in (0, 1)),
         of_pairs(rates, median_ratio).shown(".3f"),
-        *(f"{time:,.2f}" for time in ttft),
+        *(f"{statistics.median(times):,.2f}" for times in ttft),
         of_pairs(pairs, ttft_difference).shown("+.2f"),
+        *(_quantile(times, 0.99) for times in ttft),
+        *(_quantile(times, share) for share in (0.5, 0.99) for times in gaps),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _quantile(ordered: Sequence[float], share: float) -> str:
+    """The least of the values that at least that share does not exceed; a dash where there are none."""
+    return f"{ordered[max(0, math.ceil(share * len(ordered)) - 1)]:,.2f}" if ordered else "-"

@@ -27,6 +27,18 @@ FALSE_ALARM = 1e-6
 # A greedy choice may tip the other way only where two tokens are about as likely; half precision is no finer than this.
 TIE = 0.05
 PENALTY = 2.0
+# After these nearly any word may come.
+OPENINGS = (
+    "My favourite word is",
+    "Random words:",
+    "She opened the box and found",
+    "The next line of the poem:",
+    "Yesterday at the harbour we saw",
+    "A name for a ship:",
+    "Then somebody shouted:",
+    "On the table there was",
+)
+MOST_TIES = 5
 # What is left of a log probability at a temperature below 1, at least: 0.97 for 0.9 at a temperature of 0.6.
 _OWN_DEFAULT = 0.2
 
@@ -176,8 +188,28 @@ def is_greedy_by_default(ask: Ask) -> Ask:
 @check("sampling.top_p", cites=[".request.top_p.nucleus"], needs=[".answers"])
 def a_tiny_nucleus_is_greedy(api: Api) -> None:
     """With `top_p` near 0 only the likeliest token is left, so the text is the greedy one."""
+    greedy = answered(api, temperature=0)
     narrow = [answered(api, temperature=1 - number / 5, top_p=0.001) for number in range(3)]
-    expect_same([answered(api, temperature=0), *narrow], "with `top_p` 0.001 the text is not the greedy one")
+    what = "with `top_p` 0.001 the text is not the greedy one"
+    if not greedy.tokens and any(one.text != greedy.text for one in narrow):
+        # Two tokens that are equally likely are both left, which in half precision happens; here nobody can see it.
+        _expect_mostly_greedy(api, what)
+    expect_same([greedy, *narrow], what)
+
+
+def _expect_mostly_greedy(api: Api, what: str) -> None:
+    """`Violation` when hardly any first token is the greedy one, `Inconclusive` else.
+
+    With a tie in one token of fifty, `MOST_TIES` or more of eight come once in ten million times.
+    """
+    pairs = []
+    for prompt in OPENINGS:
+        asked = {**api.prompt(prompt), "max_tokens": 1}
+        pairs.append((api.answer(**asked, temperature=0), api.answer(**asked, temperature=1, top_p=0.001)))
+    other = [pair for pair in pairs if api.text(pair[0]) != api.text(pair[1])]
+    if len(other) >= MOST_TIES:
+        raise Violation(f"{what}, and {len(other)} of {len(pairs)} first tokens are others", *other[0])
+    raise Inconclusive(f"{what}, but {len(pairs) - len(other)} of {len(pairs)} first tokens are: it may be a tie")
 
 
 @a_tiny_nucleus_is_greedy.deaf_mutant

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from conformance.api import Api
 
 Seen = list[tuple[dict[str, Json], Exchange]]
+# Which answers a row is judged by: their name among what the checks of a run share, and the answers.
+Look = Callable[["Api", "Row"], tuple[str, Seen]]
 # In a path: each item of an array.
 EACH = "*"
 
@@ -69,7 +71,7 @@ def _rows(document: Document, schema: Schema, path: tuple[str, ...]) -> Iterator
         yield from _rows(document, items, (*path, EACH))
 
 
-def _checks(schema: Mapping[str, Any], route: Route, part: str, look: Callable[[Api, Row], Seen]) -> list[Check]:
+def _checks(schema: Mapping[str, Any], route: Route, part: str, look: Look) -> list[Check]:
     document = document_of(schema)
     checks = []
     for row in rows_of(document):
@@ -91,29 +93,30 @@ def _checks(schema: Mapping[str, Any], route: Route, part: str, look: Callable[[
     return checks
 
 
-def _judge(document: Document, row: Row, look: Callable[[Api, Row], Seen]) -> Callable[[Api], None]:
+def _judge(document: Document, row: Row, look: Look) -> Callable[[Api], None]:
     def run(api: Api) -> None:
-        seen = look(api, row)
-        for answer, exchange in seen:
-            for fault in document.faults(answer):
-                if fault.requirement == row.owner and not fault.unjudged:
-                    raise Violation(f"{fault.pointer or 'the answer'}: {_short(fault.message)}", exchange)
+        name, seen = look(api, row)
+        # Judged once for all rows: each of them would walk the same answers again.
+        faults = api.shared(f"{name}.faults", lambda _: [document.first_faults(answer) for answer, _ in seen])
+        for found, (_, exchange) in zip(faults, seen, strict=True):
+            if fault := found.get(row.owner):
+                raise Violation(f"{fault.pointer or 'the answer'}: {_short(fault.message)}", exchange)
         if not any(True for answer, _ in seen for _ in parents(answer, row.path)):
             raise Skip(f"no answer has a part in which `{row.name}` could stand")
 
     return run
 
 
-def _answers(api: Api, row: Row) -> Seen:
+def _answers(api: Api, row: Row) -> tuple[str, Seen]:
     """The shared plain answer; for rows about log probabilities the one that was asked for them."""
     if "logprobs" not in row.path:
         exchange = api.shared("plain", lambda view: view.ask())
-        return [(api.document(exchange), exchange)]
+        return "plain", [(api.document(exchange), exchange)]
     asked = _asking_for_logprobs(api)
     exchange = api.shared("logprobs.rows", lambda view: view.ask(**asked))
     if exchange.status is not None and 400 <= exchange.status < 500:
         raise Skip(f"logprobs are not supported: status {exchange.status}")
-    return [(api.document(exchange), exchange)]
+    return "logprobs.rows", [(api.document(exchange), exchange)]
 
 
 def _asking_for_logprobs(api: Api) -> dict[str, Json]:
@@ -128,7 +131,7 @@ def _asking_for_logprobs(api: Api) -> dict[str, Json]:
     return {}
 
 
-def _chunks(api: Api, _row: Row) -> Seen:
+def _chunks(api: Api, _row: Row) -> tuple[str, Seen]:
     """The chunks of one shared stream."""
     exchange = api.shared("stream.rows", lambda view: view.stream())
     seen: Seen = []
@@ -142,7 +145,7 @@ def _chunks(api: Api, _row: Row) -> Seen:
             seen.append((value, exchange))
     if not seen:
         raise Inconclusive("the stream had no chunk to look at")
-    return seen
+    return "stream.rows", seen
 
 
 def parents(value: Json, path: tuple[str, ...]) -> Iterator[dict[str, Json]]:

@@ -231,11 +231,11 @@ def _random(request: Request) -> Check:
                 api.count += 1
                 raise Violation(f"a valid request with {_names(whole, request.base)} {complaint}", exchange)
             if whole.get("stream") is not True:
-                faults = [fault for fault in answers.faults(exchange.json) if not fault.unjudged]
-                if faults:
+                fault = next(iter(answers.first_faults(exchange.json).values()), None)
+                if fault is not None:
                     api.count += 1
-                    where = faults[0].pointer or "the document"
-                    raise Violation(f"the answer breaks its schema at {where}: {faults[0].message[:200]}", exchange)
+                    where = fault.pointer or "the document"
+                    raise Violation(f"the answer breaks its schema at {where}: {fault.message[:200]}", exchange)
 
         schema = without(request.schema, api.unsupported)
         document, edges = request.document, request.edges

@@ -6,6 +6,7 @@ Law: a keyword that is not known here is an error of the schema, never ignored.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 from referencing import Registry
 
 Json = Any
@@ -35,6 +37,9 @@ PLAIN = frozenset(
 KEYWORDS = ANNOTATIONS | ONE | MANY | NAMED | PLAIN
 # Members of these judge a part of the value that the schema around them judges.
 DEEPER = frozenset({"properties", "patternProperties", "additionalProperties", "items", "prefixItems"})
+
+# Of the items of one value so many are looked at for its first faults: more than any request of ours can ask for.
+MOST_ITEMS = 5_000
 
 
 class SchemaFault(ValueError):
@@ -69,6 +74,21 @@ class Fault:
     unjudged: bool = False
 
 
+# How many items a judgement may still look at; each thread judges one value at a time.
+_LEFT = threading.local()
+
+
+def _items(validator: Any, schema: Schema, value: Json, whole: Mapping[str, Any]) -> Iterator[ValidationError]:
+    """The keyword `items`, for as many items as are left to be looked at; `minItems` and the like see all of them."""
+    if isinstance(value, list):
+        value = value[: max(0, _LEFT.items) + len(whole.get("prefixItems", ()))]
+        _LEFT.items -= len(value)
+    yield from Draft202012Validator.VALIDATORS["items"](validator, schema, value, whole)
+
+
+_Hasty: Any = extend(Draft202012Validator, {"items": _items})  # type: ignore[no-untyped-call]
+
+
 @lru_cache(maxsize=32)
 def _document(text: str) -> Document:
     return Document(json.loads(text))
@@ -90,6 +110,7 @@ class Document:
             raise SchemaFault(f"{_pointer(error.absolute_path) or 'the schema'}: {error.message}") from None
         _check(root, "#")
         self._validator = Draft202012Validator(root, registry=Registry())
+        self._hasty = _Hasty(root, registry=Registry())
         self._validators: dict[int, tuple[Schema, Any]] = {}
         self._targets: dict[str, Schema] = {}
         for reference in _references(root):
@@ -124,6 +145,20 @@ class Document:
     def faults(self, value: Json) -> list[Fault]:
         """Every way in which the value breaks the document, unjudged ones marked; empty for a valid value."""
         return [self._fault(error, value) for error in self._validator.iter_errors(value)]
+
+    def first_faults(self, value: Json) -> Mapping[str, Fault]:
+        """The first fault of each requirement that the value breaks, unjudged ones left out, in the order of `faults`.
+
+        Of a value of more than `MOST_ITEMS` array items only so many are looked at: an answer of a hundred thousand
+        choices would take minutes, and breaks its rows in the first of them as in the last.
+        """
+        found: dict[str, Fault] = {}
+        _LEFT.items = MOST_ITEMS
+        for error in self._hasty.iter_errors(value):
+            fault = self._fault(error, value)
+            if not fault.unjudged:
+                found.setdefault(fault.requirement, fault)
+        return found
 
     def _fault(self, error: ValidationError, value: Json) -> Fault:
         """Walk from the root along the error's path, remembering whose keyword was passed last."""

@@ -7,21 +7,22 @@ handed on as it comes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from reference_server import asgi
+from reference_server.inner import PATHS, TOKENIZE, received
 from reference_server.vllm.answers import rewritten, told
 from reference_server.vllm.refusals import refusal
 from reference_server.vllm.requests import Dialect, Order, OrderError, read_order
 from reference_server.vllm.streams import Relay
 from schemas.model import Contract, Route
 
-PATHS: Mapping[str, Route] = {"/v1/completions": "completions", "/v1/chat/completions": "chat"}
-TOKENIZE = "/tokenize"
 HEALTH = "/health"
 
-_MOST_BODY = 8 << 20
+# JSON can spell half of a surrogate pair in this way alone.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _TOLD = (b"content-type", b"content-length")
 _TOKENIZED = ("prompt", "messages", "add_special_tokens", "add_generation_prompt", "return_token_strs")
@@ -43,17 +44,11 @@ class VllmAdapter:
         if path == HEALTH and method in ("GET", "HEAD"):
             # vLLM says by the status alone whether its engine lives, and knows no HEAD.
             await self._app({**scope, "method": "GET"}, receive, send)
-        elif method != "POST" or (path not in PATHS and path != TOKENIZE):
-            await asgi.send_json(send, 404, asgi.error_body(404, "no such route"))
-        else:
-            try:
-                body = json.loads(await asgi.read_body(receive, _MOST_BODY))
-            except asgi.DisconnectError:
-                return
-            except (ValueError, RecursionError):
-                body = None
-            if not isinstance(body, dict):
-                await asgi.send_json(send, 400, asgi.error_body(400, "the body is no JSON object"))
+        elif (asked := await received(scope, receive, send)) is not None:
+            body, raw = asked
+            if _SURROGATE.search(raw) and (named := _broken(body)):
+                # Some releases of vLLM fail over half of a pair, with a 500.
+                await asgi.send_json(send, 400, asgi.error_body(400, "the text is not valid Unicode", named))
             elif path == TOKENIZE:
                 await self._tokenize(body, scope, receive, send)
             else:
@@ -111,8 +106,13 @@ class _Exchange:
         self.verbatim = False
         self.document: Any = None
 
-    async def __call__(self, message: asgi.Message) -> None:
-        """One message of vLLM's."""
+    def __call__(self, message: asgi.Message) -> Awaitable[None]:
+        """One message of vLLM's; what is handed on as it is, as most chunks are, costs no coroutine of its own."""
+        if self.relay is not None and self._status == 200 and self.relay.unchanged(message):
+            return self._send(message)
+        return self._take(message)
+
+    async def _take(self, message: asgi.Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
             if self._status == 200 and self.relay:
@@ -146,3 +146,13 @@ async def _answer(document: Any, order: Order, send: asgi.Send) -> None:
     for event in told(document, order):
         await send({"type": "http.response.body", "body": event, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _broken(body: Mapping[str, Any]) -> str | None:
+    """The first parameter that has half of a surrogate pair, which no UTF-8 can spell; None when all are whole."""
+    for name, value in body.items():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return name
+    return None

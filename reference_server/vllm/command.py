@@ -10,16 +10,18 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from conformance.wire.redact import SHORTEST_KEY
 from reference_server.vllm.device import Device, Wanted
 from reference_server.vllm.errors import SetupError
+from reference_server.vllm.requests import MOST_CANDIDATES
 
 # The middleware's own module would have to import the adapter: a name is enough here.
 MIDDLEWARE = "reference_server.vllm.entry.Middleware"
-# The layer asks for at most ten logprobs a token; beam search and the choice among candidates for twice their number.
-_MOST_LOGPROBS = "64"
+# Beam search asks for twice its width. For vLLM this is a bound to refuse by, and reserves nothing.
+_MOST_LOGPROBS = str(2 * MOST_CANDIDATES)
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # What Seatrial says itself, and what would lead around the layer.
 _OWNED = (
@@ -49,7 +51,17 @@ class VllmOptions:
     extra: tuple[str, ...] = ()
     log: Path | None = None
     start_timeout: float = 600.0
-    stop_timeout: float = 20.0
+    stop_timeout: float = 8.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a stop lets vLLM take: longer by those that it was told to give the requests under way.
+
+        Told nothing it ends its engine at once, and may then wait for ever for the answers that this engine owed.
+        """
+        words = [part for word in self.extra for part in _normal_words(word)]
+        given = next((value for name, value in pairwise(words) if name == "--shutdown-timeout"), "0")
+        return self.stop_timeout + (int(given) if given.isdecimal() else 0)
 
     @property
     def name(self) -> str:
@@ -152,6 +164,12 @@ def _instead(owned: str) -> str:
 def _normal(word: str) -> str:
     name = word.partition("=")[0]
     return "--" + name[2:].replace("_", "-") if name.startswith("--") else name
+
+
+def _normal_words(word: str) -> list[str]:
+    """A word as vLLM reads it: an option's name, and its value where that is in the same word."""
+    _, equals, value = word.partition("=")
+    return [_normal(word), value] if equals and word.startswith("--") else [_normal(word)]
 
 
 def shown(words: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from reference_server.vllm.errors import PortTakenError, SetupError, StartError
 from reference_server.vllm.installation import Installation, find_vllm
 from reference_server.vllm.kept import Kept
 from reference_server.vllm.settings import VARIABLE, LayerSettings
-from reference_server.vllm.story import PORT_TAKEN, Follower, advice, last_lines, tail
+from reference_server.vllm.story import PORT_TAKEN, Follower, advice, ending, last_lines, tail
 
 Tell = Callable[[str, float], None]
 
@@ -100,7 +100,7 @@ def _started(
     with log.open("ab") as opened:
         opened.write(f"seatrial: {command.shown(words)}\n".encode())
     secret = {} if options.plain else {"variable": VARIABLE, "secret": layer.to_json()}
-    return Kept(words, environ, log, stop_timeout=options.stop_timeout, **secret)  # type: ignore[arg-type]
+    return Kept(words, environ, log, stop_timeout=options.patience, **secret)  # type: ignore[arg-type]
 
 
 def _until_healthy(options: VllmOptions, kept: Kept, port: int, log: Path, tell: Tell | None) -> None:
@@ -130,8 +130,7 @@ def _until_healthy(options: VllmOptions, kept: Kept, port: int, log: Path, tell:
 
 def _ended(status: int, log: Path) -> StartError:
     said = tail(log)
-    how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-    message = f"vLLM ended while it started ({how}): {advice(said) or 'its last lines say why'}"
+    message = f"vLLM ended while it started ({ending(status)}): {advice(said) or 'its last lines say why'}"
     kind = PortTakenError if PORT_TAKEN.search(said) else StartError
     return kind(message, log=log, last=last_lines(said))
 

@@ -30,9 +30,6 @@ def refusal(status: int, raw: bytes, asked: Mapping[str, Any]) -> tuple[int, dic
         return known, asgi.error_body(known, _FAILED[known])
     message, named = _read(raw)
     status = status if status in (400, 404, 413, 422, 429) else 400
-    if "TextEncodeInput" in message:
-        # What the tokenizer says of half a surrogate pair.
-        message, named = "the text is not valid Unicode", _TEXTS[0]
     param = _param(named, message, asked)
     if found := _VALIDATION.findall(message):
         message = "; ".join(f"{name}: {single or double}" for name, single, double in found)

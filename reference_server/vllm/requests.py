@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from reference_server.answer_length import NAMES, default_max_tokens
 from schemas.model import Contract, Route
 
 Json = dict[str, Any]
@@ -126,11 +127,9 @@ class Dialect:
     def of(cls, contract: Contract, model: str) -> Dialect:
         """The dialect of that contract, for a model served under that name.
 
-        A default that is no number (`inf`, or none printed) means the whole context, which is vLLM's own for chat.
+        Where a row prints no number the whole context is meant, which is vLLM's own default for chat.
         """
-        rows = {one.route: {row.name: row for row in one.request.params} for one in contract.operations}
-        printed = {route: row["max_tokens"].default if "max_tokens" in row else "" for route, row in rows.items()}
-        defaults = {route: int(text) if text.isdecimal() else None for route, text in printed.items()}
+        defaults = {one.route: default_max_tokens(one) for one in contract.operations}
         # A contract has the erratum where its source prints `text_offsets`; without it the key is the usual one.
         spelt = any(erratum.id == "erratum.text_offset" for erratum in contract.errata)
         return cls(model, defaults, "text_offsets" if spelt else "text_offset")
@@ -187,7 +186,7 @@ def _inner(order: Order, asked: Mapping[str, Any], dialect: Dialect) -> Json:
         inner = {**_NEUTRAL, **inner}
     inner["model"] = dialect.model
     default = dialect.max_tokens.get(order.route)
-    if default is not None and not {"max_tokens", "max_completion_tokens"} & set(inner):
+    if default is not None and not set(NAMES[order.route]) & set(inner):
         inner["max_tokens"] = default
     if order.stops and not order.beam:
         inner["stop"] = list(order.stops[:MOST_STOPS])

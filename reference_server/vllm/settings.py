@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from reference_server.content_hook import place_of
-from reference_server.limits import Limits, Window
+from reference_server.limits import UNLIMITED, Limits, limits_of
 from schemas.contracts import get, names
 
 # Names the file, which may be a pipe under /dev/fd, that has the document.
@@ -28,9 +28,7 @@ class LayerSettings:
     contract: str
     model: str
     key: str | None = field(default=None, repr=False)
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    window: Window = "bucket"
+    limits: Limits = UNLIMITED
     lenient: bool = False
     content_filter: str = "words"
     context_length: int | None = None
@@ -40,23 +38,12 @@ class LayerSettings:
             raise ValueError(f"no contract is named {self.contract!r}; there are {', '.join(names())}")
         if self.key == "":
             raise ValueError("the key is empty; give one, or None to ask for none")
-        _ = self.limits, place_of(self.content_filter)
-
-    @property
-    def limits(self) -> Limits:
-        """The quotas; None in a field means no limit."""
-        return Limits(
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-            window=self.window,
-        )
+        place_of(self.content_filter)
 
     @classmethod
     def of_contract(cls, contract: str, model: str, **changed: Any) -> LayerSettings:
         """The settings that have the contract's own limits, except for what is `changed`."""
-        rows = get(contract)
-        limits = {"requests_per_minute": rows.requests_per_minute, "tokens_per_minute": rows.tokens_per_minute}
-        return cls(contract=contract, model=model, **{**limits, **changed})
+        return cls(contract=contract, model=model, **{"limits": limits_of(get(contract)), **changed})
 
     def to_json(self) -> bytes:
         """The document."""
@@ -72,4 +59,4 @@ class LayerSettings:
             raise ValueError(
                 "the layer's settings are not a document with `contract`, `model` and what belongs to them"
             )
-        return cls(**given)
+        return cls(**{**given, "limits": Limits(**given.get("limits", {}))})

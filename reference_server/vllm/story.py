@@ -56,6 +56,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             "vLLM's environment lacks the metadata of `vllm`: install it again",
         ),
         (r"No module named", "vLLM's environment lacks a module: install what its log names"),
+        (r"EngineDeadError", "its engine has died; where memory was short, the kernel's own log says so"),
         (r"libcuda|CUDA driver|NVIDIA driver|no CUDA-capable", "the GPU's driver and this vLLM do not fit together"),
     )
 )
@@ -99,6 +100,12 @@ def tail(log: Path) -> str:
 def last_lines(text: str) -> tuple[str, ...]:
     """The last lines that say something."""
     return tuple([line.rstrip() for line in text.splitlines() if line.strip()][-_LAST_LINES:])
+
+
+def ending(status: int) -> str:
+    """How a process ended; both the system's way (negative) and a shell's (128 and more) say that it was a signal."""
+    number = -status if status < 0 else status - 128
+    return f"signal {number}" if number > 0 else f"exit status {status}"
 
 
 def advice(text: str) -> str | None:

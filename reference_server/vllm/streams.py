@@ -41,12 +41,20 @@ class Relay:
         self._held = b""
         self._writers: dict[int, Writer] = {}
 
+    def unchanged(self, message: asgi.Message) -> bool:
+        """Whether that message of the body goes out as it is: whole events, none of which needs a look."""
+        if not self._quick or self._rest or self._held:
+            return False
+        body: bytes = message.get("body", b"")
+        # A choice that ends, the usage, a failure.
+        return body.endswith(_END) and not (_FINISH in body or _USAGE in body or _ERROR in body)
+
     async def part(self, message: asgi.Message) -> None:
         """Pass on one message of the body, which may begin and end anywhere in an event."""
-        body: bytes = message.get("body", b"")
-        if self._quick and not self._rest and not self._held and body.endswith(_END) and not _marked(body):
+        if self.unchanged(message):
             await self._send(message)
             return
+        body: bytes = message.get("body", b"")
         *events, self._rest = (self._rest + body).split(_END)
         out = b"".join(self._passed(event + _END) for event in events)
         more = message.get("more_body", False)
@@ -113,11 +121,6 @@ class Relay:
     def _released(self) -> bytes:
         held, self._held = self._held, b""
         return held
-
-
-def _marked(body: bytes) -> bool:
-    """Whether a whole event needs a look: one that ends a choice, brings the usage, or tells of a failure."""
-    return _FINISH in body or _USAGE in body or _ERROR in body
 
 
 def _compact(document: Json) -> bytes:

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,14 +19,15 @@ from click.core import ParameterSource
 from conformance.wire.curl import curl_line
 from conformance.wire.exchange import Sent
 from conformance.wire.redact import PLACEHOLDER
-from reference_server.limits import WINDOWS, Limits, Window
+from reference_server.limits import Limits
 from reference_server.variations import VARIATIONS
 from reference_server.vllm.command import VllmOptions
-from reference_server.vllm.device import WANTED, Wanted
+from reference_server.vllm.device import WANTED
 from reference_server.vllm.settings import LayerSettings
 from schemas.contracts import get, names
 from schemas.model import Contract
 from seatrial import engine_standin, engine_vllm
+from seatrial.cli import limiting
 from seatrial.cli.options import note
 from seatrial.engine_standin import StandinAsked
 from seatrial.errors import CONFORMS, UserError
@@ -34,12 +35,12 @@ from seatrial.keys import VARIABLE, find_key
 
 _REST = "seatrial.rest"
 _FILE = click.Path(path_type=Path)
-_OF_STANDIN = ("ttft_ms", "itl_ms", "seed", "mutant", "variation")
+_OF_STANDIN = tuple(one.name for one in fields(StandinAsked))
 _OF_VLLM = (
-    "model", "served_model_name", "context_length", "tensor_parallel_size", "device", "vllm_bin", "vllm_log",
-    "start_timeout", "plain", "content_filter",
+    "model", "served_name", "context_length", "tensor_parallel_size", "device", "executable", "log", "start_timeout",
+    "plain",
 )  # fmt: skip
-_OF_LAYER = ("contract", "rpm", "tpm", "limiter", "lenient", "content_filter")
+_OF_LAYER = ("contract", *limiting.NAMES, "lenient", "content_filter")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,27 +50,9 @@ class _Asked:
     host: str
     port: int
     contract: str
-    rpm: int | None
-    tpm: int | None
-    limiter: Window
     key_env: str | None
     lenient: bool
     announce: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _VllmAsked:
-    """The options that only vLLM has."""
-
-    model: str | None
-    served_model_name: str | None
-    context_length: int | None
-    tensor_parallel_size: int | None
-    device: Wanted
-    vllm_bin: Path | None
-    vllm_log: Path | None
-    start_timeout: float
-    plain: bool
     content_filter: str
 
 
@@ -99,13 +82,7 @@ class _WithRest(click.Command):
 @click.option(
     "--contract", type=click.Choice(names()), default="azure-llama", show_default=True, help="Contract to keep."
 )
-@click.option(
-    "--rpm", type=click.IntRange(0), help="Requests per minute, 0 for no limit. [default: the contract's limit]"
-)
-@click.option(
-    "--tpm", type=click.IntRange(0), help="Tokens per minute, 0 for no limit. [default: the contract's limit]"
-)
-@click.option("--limiter", type=click.Choice(WINDOWS), default="bucket", show_default=True, help="How it limits.")
+@limiting.limit_options
 @click.option("--key-env", metavar="NAME", help=f"Variable that has the key to ask for. [default: {VARIABLE}]")
 @click.option("--lenient", is_flag=True, help="Accept what the contract leaves open.")
 @click.option(
@@ -116,12 +93,19 @@ class _WithRest(click.Command):
 @click.option("--mutant", metavar="ID", help="Stand-in: break one rule; `seatrial list --mutants` shows them.")
 @click.option("--variation", type=click.Choice(list(VARIATIONS)), help="Stand-in: be different in a way that is right.")
 @click.option("--model", metavar="MODEL", help="vLLM: folder of a checkpoint, or a model of a hub as ORG/NAME.")
-@click.option("--served-model-name", metavar="NAME", help="vLLM: what clients call the model. [default: its name]")
+@click.option(
+    "--served-model-name", "served_name", metavar="NAME", help="vLLM: what clients call the model. [default: its name]"
+)
 @click.option("--context-length", type=click.IntRange(16), help="vLLM: most tokens of prompt and answer together.")
 @click.option("--tensor-parallel-size", type=click.IntRange(1), help="vLLM: GPUs to spread the model over.")
 @click.option("--device", type=click.Choice(WANTED), default="auto", show_default=True, help="vLLM: what to run on.")
-@click.option("--vllm-bin", type=_FILE, help="vLLM: its executable. [default: beside this Python, else on the PATH]")
-@click.option("--vllm-log", type=_FILE, help="vLLM: file for its output. [default: a new temporary file]")
+@click.option(
+    "--vllm-bin",
+    "executable",
+    type=_FILE,
+    help="vLLM: its executable. [default: beside this Python, else on the PATH]",
+)
+@click.option("--vllm-log", "log", type=_FILE, help="vLLM: file for its output. [default: a new temporary file]")
 @click.option(
     "--start-timeout",
     type=click.FloatRange(1, 86_400),
@@ -147,19 +131,22 @@ def command(ctx: click.Context, /, engine: str, **given: Any) -> int:
     """
     _refuse_what_does_not_belong(ctx, engine, given)
     standin = StandinAsked(**{name: given.pop(name) for name in _OF_STANDIN})
-    vllm = _VllmAsked(**{name: given.pop(name) for name in _OF_VLLM})
+    vllm = {name: given.pop(name) for name in _OF_VLLM}
+    # A plain vLLM keeps what it keeps of the contract that it was made for.
+    rows = get("openai" if vllm["plain"] else given["contract"])
+    limits = limiting.limits_from(given, rows)
     asked = _Asked(**given)
     key = find_key(variable=asked.key_env, file=None, none=False, environ=os.environ, warn=note)
-    # A plain vLLM keeps what it keeps of the contract that it was made for.
-    rows = get("openai" if vllm.plain else asked.contract)
     if engine == "vllm":
-        _vllm(asked, vllm, rows, key, ctx.meta[_REST])
+        if not vllm["model"]:
+            raise UserError("--engine vllm needs --model: the folder of a checkpoint, or a model of a hub as ORG/NAME")
+        _vllm(asked, VllmOptions(host=asked.host, port=asked.port, extra=ctx.meta[_REST], **vllm), rows, key, limits)
         return CONFORMS
     engine_standin.serve(
         standin,
         rows,
         key=key,
-        limits=_limits(asked, rows),
+        limits=limits,
         lenient=asked.lenient,
         place=(asked.host, asked.port),
         on_started=lambda url: _started(asked, url, rows, has_key=key is not None),
@@ -167,34 +154,15 @@ def command(ctx: click.Context, /, engine: str, **given: Any) -> int:
     return CONFORMS
 
 
-def _vllm(asked: _Asked, vllm: _VllmAsked, rows: Contract, key: str | None, rest: tuple[str, ...]) -> None:
-    if not vllm.model:
-        raise UserError("--engine vllm needs --model: the folder of a checkpoint, or a model of a hub as ORG/NAME")
-    options = VllmOptions(
-        model=vllm.model,
-        served_name=vllm.served_model_name,
-        host=asked.host,
-        port=asked.port,
-        context_length=vllm.context_length,
-        tensor_parallel_size=vllm.tensor_parallel_size,
-        device=vllm.device,
-        executable=vllm.vllm_bin,
-        plain=vllm.plain,
-        extra=rest,
-        log=vllm.vllm_log,
-        start_timeout=vllm.start_timeout,
-    )
-    limits = _limits(asked, rows)
+def _vllm(asked: _Asked, options: VllmOptions, rows: Contract, key: str | None, limits: Limits) -> None:
     try:
         layer = LayerSettings(
             contract=rows.name,
             model=options.name,
             key=key,
-            requests_per_minute=limits.requests_per_minute,
-            tokens_per_minute=limits.tokens_per_minute,
-            window=limits.window,
+            limits=limits,
             lenient=asked.lenient,
-            content_filter=vllm.content_filter,
+            content_filter=asked.content_filter,
             context_length=options.context_length,
         )
     except ValueError as error:
@@ -207,7 +175,8 @@ def _vllm(asked: _Asked, vllm: _VllmAsked, rows: Contract, key: str | None, rest
             server.url,
             rows,
             has_key=key is not None,
-            what=f"{'vLLM alone' if vllm.plain else f'{rows.name} on vLLM'} ({options.name}, {server.device.upper()})",
+            what=f"{'vLLM alone' if options.plain else f'{rows.name} on vLLM'} "
+            f"({options.name}, {server.device.upper()})",
             remark=f"vLLM's log is {server.log}",
         ),
     )
@@ -217,27 +186,16 @@ def _refuse_what_does_not_belong(ctx: click.Context, engine: str, given: dict[st
     """`UserError` for an option of the other engine, or of the layer when there is none."""
     said = {name for name in given if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     for names_, reason in (
-        (_OF_VLLM if engine == "standin" else (), "is for --engine vllm"),
+        ((*_OF_VLLM, "content_filter") if engine == "standin" else (), "is for --engine vllm"),
         (_OF_STANDIN if engine == "vllm" else (), "is for the stand-in; vLLM has its own model and its own pace"),
         (_OF_LAYER if given["plain"] else (), "is the layer's, and --plain has none"),
     ):
         for name in names_:
             if name in said:
-                raise UserError(f"--{name.replace('_', '-')} {reason}; leave it out")
+                option = next(one.opts[0] for one in ctx.command.params if one.name == name)
+                raise UserError(f"{option} {reason}; leave it out")
     if engine == "standin" and ctx.meta[_REST]:
         raise UserError("what stands after -- goes to vLLM, and the stand-in has none; say --engine vllm")
-
-
-def _limits(asked: _Asked, rows: Contract) -> Limits:
-    return Limits(
-        requests_per_minute=_limit(asked.rpm, rows.requests_per_minute),
-        tokens_per_minute=_limit(asked.tpm, rows.tokens_per_minute),
-        window=asked.limiter,
-    )
-
-
-def _limit(asked: int | None, contract: int) -> int | None:
-    return (contract if asked is None else asked) or None
 
 
 def _started(

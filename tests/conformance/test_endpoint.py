@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from conformance.budget import Budget, BudgetSpent
-from conformance.check import Inconclusive
-from conformance.endpoint import Bounds, Endpoint, Target, TargetError, cost
+from conformance.check import Inconclusive, Throttled
+from conformance.endpoint import MOST_COUNTED, Bounds, Endpoint, Target, TargetError, cost
 from conformance.pace import Pacer
+from conformance.throttle import Patience, kind_of
 from conformance.transport import UnsendableRequest
 from conformance.wire.exchange import FAILURES, Exchange, Sent
 from tests.conformance.hostile import Peer, Script, Server, always, answer, chunk, head, once, serving
@@ -410,6 +411,70 @@ def test_a_check_may_want_the_429_itself() -> None:
     assert [e.superseded for e in logged] == [False]
 
 
+STREAM = replace(POST, body=b'{"stream": true}')
+
+
+def _never_streams(peer: Peer) -> None:
+    while peer.take():
+        streams = b"true" in peer.request
+        peer.send(answer(status="429 Too Many Requests", more="Retry-After: 30\r\n") if streams else answer())
+
+
+def test_what_is_never_let_through_is_waited_for_less_and_nothing_else_is() -> None:
+    with throttled(_never_streams) as (endpoint, clock, logged, _):
+        waits = []
+        for _ in range(11):
+            with suppress(Throttled):
+                ask(endpoint, STREAM)
+            waits.append(len(clock.slept))
+            # The other kind is answered meanwhile, and shows nothing of this one.
+            assert ask(endpoint).status == 200
+        assert waits == [4, 8, 12, 13, 14, 15, 15, 15, 15, 15, 16]
+        with pytest.raises(Throttled, match="in vain for 11 others like it"):
+            ask(endpoint, STREAM)
+    assert set(clock.slept) == {30}
+    assert [e.superseded for e in logged if e.sent == STREAM and e.status == 429][-3:] == [True, False, False]
+
+
+def test_patience_is_counted_by_kind_and_comes_back_with_an_answer() -> None:
+    patience, kind, other = Patience(5), kind_of(STREAM), kind_of(POST)
+    seen = []
+    for _ in range(40):
+        seen.append(patience.attempts(kind))
+        patience.in_vain(kind)
+    assert seen == [5] * 3 + [2] * 3 + [1] * 4 + [2, 1, 1, 1, 1] * 6
+    assert patience.attempts(other) == 5
+    patience.helped(other)
+    assert patience.attempts(kind) == 2
+    patience.helped(kind)
+    assert patience.attempts(kind) == 5
+
+
+def test_one_answer_after_a_429_makes_the_endpoint_worth_waiting_for() -> None:
+    # Five, three times, is in vain; then each second attempt is let through.
+    left = [False] * 15 + [False, True, False, False, True]
+
+    def script(peer: Peer) -> None:
+        while peer.take():
+            peer.send(answer() if left.pop(0) else answer(status="429 Too Many Requests", more="Retry-After: 7\r\n"))
+
+    with throttled(script) as (endpoint, clock, _, _):
+        for _ in range(3):
+            with pytest.raises(Throttled):
+                ask(endpoint)
+        assert ask(endpoint).status == 200
+        assert ask(endpoint).status == 200
+    assert clock.slept == [7] * (3 * 4 + 1 + 2)
+
+
+def test_the_kind_of_a_request_that_is_no_json_can_be_told() -> None:
+    assert (
+        kind_of(replace(POST, body=b"\xff{"))
+        == kind_of(replace(POST, body=b"[" * 100_000))
+        == ("POST", POST.path, False)
+    )
+
+
 # -- budget
 
 
@@ -444,6 +509,12 @@ def test_nothing_is_sent_once_the_budget_is_spent() -> None:
         with pytest.raises(BudgetSpent):
             ask(endpoint, ordinal=1)
         assert len(server.requests) == 1
+
+
+def test_an_answer_longer_than_any_that_was_asked_for_is_not_read_for_its_cost() -> None:
+    whole = b'{"usage": {"total_tokens": 7}, "pad": "%s"}'
+    assert cost(Exchange("x", "s", 0, POST, 0.0, status=200, body=whole % (b"z" * 1000))) == 7
+    assert cost(Exchange("x", "s", 0, POST, 0.0, status=200, body=whole % (b"z" * MOST_COUNTED))) is None
 
 
 def test_an_unreachable_endpoint_costs_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.wire.exchange import Exchange, Sent
@@ -59,6 +59,8 @@ def test_a_key_in_any_spelling_is_replaced(spelled: str) -> None:
     assert redactor.raw(b"\xff" + spelled.encode() + b"\0") == b"\xff" + PLACEHOLDER.encode() + b"\0"
 
 
+# Building a pattern takes its time on a busy machine.
+@settings(deadline=None)
 @given(key=KEYS, before=AROUND, after=AROUND)
 def test_nothing_of_a_key_is_left(key: str, before: str, after: str) -> None:
     redactor = Redactor([key])
@@ -71,6 +73,29 @@ def test_nothing_of_a_key_is_left(key: str, before: str, after: str) -> None:
         coded = redactor.text(_b64(f"{user}{key}!"))
         assert PLACEHOLDER in coded
         assert len(coded.replace(PLACEHOLDER, "")) <= len(_b64(user)) + 8
+
+
+@settings(deadline=None)
+@given(
+    key=st.text(st.sampled_from("aB7/+='\"\\%é"), min_size=4, max_size=12),
+    data=st.data(),
+)
+def test_what_a_quick_look_lets_pass_has_no_key_in_it(key: str, data: st.DataObject) -> None:
+    redactor = Redactor([key])
+    parts = [key, key[:-1], key.swapcase(), _b64("u" + key), quote(key), json.dumps(key), json.dumps(json.dumps(key))]
+    parts += [
+        key.replace("/", "\\/"),
+        "".join(f"\\u{ord(c):04x}" for c in key),
+        key.replace("a", "\\\\u0061"),
+        "x",
+        "\\",
+    ]
+    text = "".join(data.draw(st.lists(st.sampled_from(parts), max_size=3)))
+    assert redactor._text is not None
+    assert redactor._bytes is not None
+    if redactor.text(text) == text:
+        assert redactor._text.search(text) is None or PLACEHOLDER in text
+    assert redactor.raw(text.encode()).decode() == redactor.text(text)
 
 
 @given(text=st.text(max_size=200))
@@ -256,6 +281,13 @@ def test_a_key_without_its_last_character_is_replaced_by_another_word() -> None:
     assert redactor.text(f"{KEY} {KEY[:-1]} {KEY[:-2]}") == f"{PLACEHOLDER} {CUT} {KEY[:-2]}"
     # A header that holds it is not taken for one that holds the key itself.
     assert redactor.header("Authorization", f"Bearer {KEY[:-1]}") == REDACTED
+
+
+@pytest.mark.parametrize("key", ["a-key-ends-in-%G", "a-key-ends-in-\\G"])
+def test_a_key_that_can_be_read_in_two_ways_is_taken_whole(key: str) -> None:
+    escaped = "".join(f"\\u{ord(character):04x}" for character in key[:-1]) + key[-1]
+    for spelled in (key, quote(key), quote(quote(key)), json.dumps(key)[1:-1], escaped):
+        assert Redactor([key]).text(f"<{spelled}>") == f"<{PLACEHOLDER}>"
 
 
 def test_a_part_of_a_short_key_stays() -> None:

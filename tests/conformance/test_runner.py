@@ -10,9 +10,9 @@ import pytest
 
 from conformance.api import Api, Unreachable
 from conformance.check import Check, Inconclusive, Skip, Throttled, Violation, When
-from conformance.runner import IN_VAIN, SILENT_IN_A_ROW, Runner, seed_of, with_needs
+from conformance.runner import IN_VAIN, MOST_SAID, SILENT_IN_A_ROW, Runner, seed_of, with_needs
 from conformance.settings import Settings
-from conformance.wire.exchange import Sent
+from conformance.wire.exchange import Exchange, Sent
 from reports.model import Outcome
 from tests.conformance.fakes import CONTRACT, FakeCourier, document
 
@@ -152,10 +152,27 @@ def test_some_requests_that_hang_do_not_end_the_run(jobs: int) -> None:
     assert one.abort_reason == ""
 
 
-def test_an_endpoint_that_throttles_everything_ends_the_run() -> None:
+def test_a_message_is_not_as_long_as_the_endpoint_likes() -> None:
+    outcome = runner(make("c", raising(Violation("indices " + "0, " * 100_000)))).run()[0]
+    assert outcome.message.startswith("indices 0, 0")
+    assert len(outcome.message) == MOST_SAID + 2
+
+
+def test_an_endpoint_that_throttles_everything_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def deliver(*_: object, **__: object) -> Exchange:
+        raise Throttled("429 to each")
+
     one = runner(*(make(f"c{i}", raising(Throttled("429 to each"))) for i in range(20)), jobs=1)
+    monkeypatch.setattr(FakeCourier, "deliver", deliver)
     assert len(one.run()) == SILENT_IN_A_ROW
-    assert "throttles" in one.abort_reason
+    assert "throttles everything (429 to each)" in one.abort_reason
+
+
+def test_an_endpoint_that_throttles_streams_only_is_judged_to_the_end() -> None:
+    one = runner(*(make(f"c{i}", raising(Throttled("429 to each"))) for i in range(20)), jobs=1)
+    assert set(statuses(one.run()).values()) == {"inconclusive"}
+    assert len(one.outcomes) == 20
+    assert one.abort_reason == ""
 
 
 def test_a_check_that_timed_out_in_the_crowd_is_run_again_alone() -> None:

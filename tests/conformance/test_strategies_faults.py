@@ -15,7 +15,14 @@ from hypothesis import given, settings
 from conformance.strategies.boundary import boundary
 from conformance.strategies.broken import broken, broken_strategy, example
 from conformance.strategies.caps import Caps
-from conformance.strategies.dialect import Document, SchemaFault, UnknownKeyword, Unsatisfiable, canonical
+from conformance.strategies.dialect import (
+    MOST_ITEMS,
+    Document,
+    SchemaFault,
+    UnknownKeyword,
+    Unsatisfiable,
+    canonical,
+)
 from conformance.strategies.numbers import MOST_CHOICES, choices
 from conformance.strategies.plain import alternatives
 from conformance.strategies.texts import ENDINGS, OPENINGS, samples
@@ -267,6 +274,32 @@ def test_faults_name_the_deepest_owner_and_the_missing_property() -> None:
         ("chat.request.messages.content", "required", "/messages/0"),
         ("chat.request.messages.role", "enum", "/messages/0/role"),
     }
+
+
+@settings(max_examples=100, deadline=None, database=None, derandomize=True)
+@given(broken_strategy(REQUEST))
+def test_first_faults_are_the_first_of_all(one: Any) -> None:
+    document = Document(REQUEST)
+    first: dict[str, Any] = {}
+    for fault in document.faults(one.value):
+        if not fault.unjudged:
+            first.setdefault(fault.requirement, fault)
+    found = document.first_faults(one.value)
+    assert found == first
+    assert list(found) == list(first)
+
+
+def test_of_more_items_than_anybody_asks_for_the_first_are_looked_at() -> None:
+    items = {"properties": {"n": {"type": "integer", "x-requirements": {"type": "n"}}}}
+    inner = {"prefixItems": [{"const": 0, "x-requirements": {"const": "first"}}], "items": items}
+    lists = {"items": inner, "maxItems": 2 * MOST_ITEMS, "x-requirements": {"maxItems": "most"}}
+    document = Document(lists)
+    last = [[0, *({"n": 1} for _ in range(MOST_ITEMS - 3)), {"n": "two"}]]
+    assert list(document.first_faults(last)) == ["n"]
+    assert list(document.first_faults([[0], *last])) == []
+    # What a list as a whole has to be is seen whatever its length, and the next value is judged like the first.
+    assert list(document.first_faults([[0]] * (2 * MOST_ITEMS + 1))) == ["most"]
+    assert list(document.first_faults([[1, {"n": "two"}]])) == ["first", "n"]
 
 
 def test_owners_are_found_through_references() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from reference_server import asgi
 from reference_server.admission import account_name, answer_estimate, prompt_estimate, used_by
+from reference_server.answer_length import AnswerLength
 from reference_server.layer import ContractLayer
 from reference_server.limits import Limits
 from schemas.model import Contract
@@ -44,7 +45,11 @@ class Says:
 
 
 async def asked(
-    layer: ContractLayer, body: Any = BODY, key: str = "", on_sent: Callable[[], Awaitable[None]] | None = None
+    layer: ContractLayer,
+    body: Any = BODY,
+    key: str = "",
+    on_sent: Callable[[], Awaitable[None]] | None = None,
+    path: str = PATH,
 ) -> list[asgi.Message]:
     sent: list[asgi.Message] = []
     raw = json.dumps(body).encode()
@@ -58,7 +63,7 @@ async def asked(
         return {"type": "http.disconnect"}
 
     headers = [(b"content-type", b"application/json"), (b"authorization", key.encode())]
-    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers, "query_string": b""}
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
     await layer(scope, asgi.replay(raw, receive), send)
     return sent
 
@@ -175,7 +180,8 @@ def test_what_is_refused_for_its_body_counts_as_a_request(contract: Contract) ->
 
 
 def estimate(body: dict[str, Any]) -> int:
-    return prompt_estimate(body) + answer_estimate(body)
+    prompt = prompt_estimate(body)
+    return prompt + answer_estimate(body, prompt, AnswerLength("chat", 16))
 
 
 @pytest.mark.parametrize(
@@ -198,7 +204,7 @@ def test_an_estimate_counts_all_that_may_be_generated() -> None:
     assert estimate({"prompt": "a" * 40, "max_tokens": 10}) == 20
     assert estimate({"prompt": "a", "n": 2, "best_of": 5, "max_tokens": 10}) == 51
     assert estimate({"prompt": "a", "n": 3, "best_of": 1, "max_tokens": 10}) == 31
-    assert answer_estimate({"n": 2, "max_tokens": 10**9}, longest=2048) == 4096
+    assert answer_estimate({"n": 2, "max_tokens": 10**9}, 1, AnswerLength("chat", 16, ceiling=2048)) == 4096
     assert estimate({"messages": [{"role": "user", "content": "abcd"}, {"role": "user", "content": "e"}]}) == 2 + 16
     assert prompt_estimate({"prompt": ["abcd", "e"], "max_tokens": 10}) == 2
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reference_server import limits
-from reference_server.limits import UNLIMITED, WINDOWS, Account, Charge, Limiter, Limits, Refusal, Window
+from reference_server.limits import UNLIMITED, WINDOWS, Account, Charge, Counted, Limiter, Limits, Refusal, Window
 
 # A busy machine is no reason to fail.
 QUIET = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -182,8 +182,103 @@ def test_memory_does_not_grow_with_the_keys(window: Window, few_keys: int) -> No
         {"tokens_per_minute": -5},
         {"burst_seconds": 0},
         {"burst_seconds": 60},
+        {"burst_seconds": 5, "window_seconds": 5},
+        {"window_seconds": 0},
+        {"window_seconds": 10**6},
+        {"count_refused": "some"},
     ],
 )
 def test_senseless_limits_are_refused(given: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(given))):
         Limits(**given)  # type: ignore[arg-type]
+
+
+SPANS = [(60, None), (5, None), (5, 1), (3600, None)]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(("seconds", "burst"), SPANS)
+def test_a_window_has_the_length_that_was_chosen(window: Window, seconds: int, burst: int | None) -> None:
+    clock = Clock(0.0)
+    given = Limits(
+        requests_per_minute=10, tokens_per_minute=100, window=window, window_seconds=seconds, burst_seconds=burst
+    )
+    limiter = Limiter(given, clock=clock)
+    account = limiter.account("a")
+    assert [isinstance(limiter.admit(account), Charge) for _ in range(11)].count(True) == (10 if burst is None else 2)
+    assert isinstance(charged(limiter, limiter.account("b"), 100), Charge)
+    refused = charged(limiter, limiter.account("b"), 100)
+    assert isinstance(refused, Refusal)
+    assert refused.limit == "tokens"
+    assert refused.retry_after <= seconds * 1.01 + 1
+    clock.now += seconds * 1.01
+    assert isinstance(charged(limiter, limiter.account("b"), 100), Charge)
+    assert isinstance(limiter.admit(account), Charge)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_burst_is_a_share_of_any_window(window: Window) -> None:
+    clock = Clock(0.0)
+    given = Limits(requests_per_minute=12, tokens_per_minute=None, window=window, window_seconds=6, burst_seconds=2)
+    limiter = Limiter(given, clock=clock)
+    account = limiter.account("a")
+    passed = []
+    for tenth in range(60):
+        clock.now = tenth / 10
+        passed += [clock.now] * isinstance(limiter.admit(account), Charge)
+    # Four at first, and more only once those have aged; the whole window has its bound too.
+    assert passed[:4] == [0.0, 0.1, 0.2, 0.3]
+    assert len([at for at in passed if at < 2]) == (7 if window == "bucket" else 4)
+    assert len(passed) == {"bucket": 15, "fixed": 12, "sliding": 12}[window]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_who_asks_in_vain_waits_longer_only_where_all_count(window: Window) -> None:
+    def passes(count_refused: Counted) -> list[float]:
+        clock = Clock(0.0)
+        given = Limits(
+            requests_per_minute=5, tokens_per_minute=None, window=window, window_seconds=5, count_refused=count_refused
+        )
+        limiter = Limiter(given, clock=clock)
+        account = limiter.account("a")
+        found = []
+        for tenth in range(101):
+            clock.now = tenth / 10
+            found += [clock.now] * isinstance(limiter.admit(account), Charge)
+        return found
+
+    patient, hammered = passes("invalid"), passes("all")
+    assert passes("none") == patient
+    assert hammered[:5] == patient[:5]
+    if window == "fixed":
+        # A full window is full.
+        assert hammered == patient
+    else:
+        assert len(hammered) < len(patient)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_however_often_it_is_asked_in_vain_the_wait_is_told_and_has_a_bound(window: Window) -> None:
+    clock = Clock(0.0)
+    given = Limits(requests_per_minute=5, tokens_per_minute=None, window=window, window_seconds=5, count_refused="all")
+    limiter = Limiter(given, clock=clock)
+    account = limiter.account("a")
+    for _ in range(1_000):
+        refused = limiter.admit(account)
+    assert isinstance(refused, Refusal)
+    assert refused.retry_after <= 11
+    clock.now += refused.retry_after
+    assert isinstance(limiter.admit(account), Charge)
+
+
+@pytest.mark.parametrize(("counted", "left"), [("none", 3), ("invalid", 2), ("all", 1)])
+def test_refused_requests_count_as_is_chosen(counted: Counted, left: int) -> None:
+    given = Limits(requests_per_minute=4, tokens_per_minute=10, window="sliding", count_refused=counted)
+    limiter = Limiter(given, clock=Clock())
+    account = limiter.account("a")
+    broken = limiter.admit(account)
+    assert isinstance(broken, Charge)
+    limiter.reject(broken)
+    assert isinstance(charged(limiter, account, 10), Charge)
+    assert isinstance(charged(limiter, account, 10), Refusal)
+    assert limiter.headers(account)["x-ratelimit-remaining-requests"] == str(left)

@@ -295,3 +295,9 @@ def test_a_text_has_the_ids_by_which_it_is_stopped(client: httpx.Client) -> None
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"prompt": 7}', b"[" * 100_000])
 def test_what_is_no_text_has_no_ids(client: httpx.Client, content: bytes) -> None:
     assert client.post("/tokenize", content=content).status_code == 400
+
+
+def test_the_newer_name_of_max_tokens_is_known_in_chat(client: httpx.Client) -> None:
+    given = {"max_completion_tokens": 3, "max_tokens": 9, "ignore_eos": True}
+    assert ask(client, "chat", **given)["usage"]["completion_tokens"] == 3
+    assert ask(client, "completions", **given)["usage"]["completion_tokens"] == 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import Iterator
 
 from reference_server import asgi
@@ -81,6 +82,34 @@ def stalling(inner: asgi.App, after: int) -> asgi.App:
 def endpoint(app: asgi.App | None = None) -> Iterator[str]:
     with serving(app or standin()) as server:
         yield server.url
+
+
+@contextlib.contextmanager
+def mortal(inner: asgi.App, after: int) -> Iterator[str]:
+    """A server that answers so many requests and is gone then: nobody listens any more."""
+    seen = 0
+    last = threading.Event()
+
+    async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        nonlocal seen
+        await inner(scope, receive, send)
+        seen += 1
+        if seen >= after:
+            last.set()
+
+    def end() -> None:
+        last.wait()
+        server.close()
+
+    server = contextlib.ExitStack()
+    url = server.enter_context(endpoint(app))
+    ending = threading.Thread(target=end)
+    ending.start()
+    try:
+        yield url
+    finally:
+        last.set()
+        ending.join()
 
 
 def closed_port() -> int:

@@ -36,13 +36,14 @@ def url(server: Process) -> str:
 def test_it_serves_until_it_is_told_to_stop(fake: Fake, tmp_path: Path, number: int) -> None:
     # An engine that is deaf takes the keeper's patience, so one of the two has none.
     fake.behaves("engine" if number == signal.SIGTERM else "")
-    given = words(fake, "--vllm-log", tmp_path / "log", "--context-length", 512, "--", "--max-num-seqs", 4)
+    limits = ("--limiter", "sliding", "--rpm", 1, "--window-seconds", 3600)
+    given = words(fake, "--vllm-log", tmp_path / "log", "--context-length", 512, *limits, "--", "--max-num-seqs", 4)
     with seatrial(*given, folder=tmp_path, **fake.environ) as server:
         address = url(server)
         assert server.out[0].startswith("azure-llama on vLLM (tiny, CPU) at http://127.0.0.1:")
         server.until("vLLM's log is")
         assert status(address, None) == 401
-        assert status(address, KEY) == 200
+        assert [status(address, KEY), status(address, KEY)] == [200, 429]
         assert fake.argv[-2:] == ["--max-num-seqs", "4"]
         assert fake.argv[fake.argv.index("--max-model-len") + 1] == "512"
         server.signal(number)
@@ -75,7 +76,7 @@ def test_an_engine_that_dies_ends_it_with_a_line(fake: Fake, tmp_path: Path) -> 
         with contextlib.suppress(OSError):
             status(url(server) + "/tokenize?", None)
         assert server.end() == 3
-    assert "vLLM has ended by itself (status 9)" in server.err[-1]
+    assert "vLLM has ended by itself (exit status 9): its engine has died" in server.err[-1]
 
 
 def test_a_failed_start_is_shown_and_explained(fake: Fake, tmp_path: Path) -> None:
@@ -94,6 +95,9 @@ def test_a_failed_start_is_shown_and_explained(fake: Fake, tmp_path: Path) -> No
         (("--engine", "vllm", "--model", "m", "--seed", 1), "--seed is for the stand-in"),
         (("--engine", "vllm", "--model", "m", "--mutant", "x"), "--mutant is for the stand-in"),
         (("--engine", "vllm", "--model", "m", "--plain", "--rpm", 3), "--rpm is the layer's"),
+        (("--engine", "vllm", "--model", "m", "--plain", "--burst-seconds", 3), "--burst-seconds is the layer's"),
+        (("--engine", "vllm", "--model", "m", "--burst-seconds", 60), "a burst is shorter than the window"),
+        (("--vllm-log", "x"), "--vllm-log is for --engine vllm"),
         (("--engine", "vllm", "--model", "m", "--", "--api-key", "x"), "not for vLLM to be told"),
         (("--engine", "vllm", "--model", "./nowhere"), "there is no folder ./nowhere"),
         (("--engine", "vllm", "--model", "a/b", "--vllm-bin", "./nothing"), "not an executable file"),

@@ -15,12 +15,15 @@ from conformance.rows.complaints import OTHER_REFUSALS
 from conformance.rows.hunt import SIMPLER_REQUESTS
 from conformance.rows.owners import extra_rows, owned
 from conformance.rows.requests import MOST_FAILURES, request_checks
-from conformance.strategies.dialect import SchemaFault, UnknownKeyword, Unsatisfiable
+from conformance.runner import Runner
+from conformance.settings import Settings
+from conformance.strategies.dialect import Document, SchemaFault, UnknownKeyword, Unsatisfiable
 from conformance.wire.answer import Answer
 from schemas.contracts import get
 from schemas.emit import schema
 from schemas.model import Route
 from tests.conformance.battery import CHAT
+from tests.conformance.fakes import FakeCourier, document
 from tests.conformance.rows.fakes import StrictServer, forgetful, judge
 
 CONTRACT = get("azure-llama")
@@ -78,6 +81,32 @@ def test_ids_are_distinct_and_say_what_they_are_about() -> None:
         "chat.request.rule.best_of_exceeds_n.refused", "chat.response.choices.message.role", "chat.response.object",
         "chat.response.usage.total_tokens", "chat.chunk.choices.delta", "completions.response.logprobs.tokens",
     } <= {check.id for check in checks}  # fmt: skip
+
+
+def test_a_huge_answer_is_walked_once_and_not_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: list[int] = []
+    first_faults = Document.first_faults
+
+    def counted(self: Document, value: Any) -> Any:
+        walked.append(len(value["choices"]))
+        return first_faults(self, value)
+
+    monkeypatch.setattr(Document, "first_faults", counted)
+    checks = response_checks(schema(CONTRACT, "completions", "response"), "completions")
+    answer = document()
+    many = {**answer, "choices": [*answer["choices"] * 20_000, {"index": "last"}]}
+    courier = FakeCourier(lambda _: (200, many))
+    outcomes = Runner(checks, courier, CONTRACT, Settings(), jobs=2).run()
+    assert [one.check for one in outcomes if one.status not in ("pass", "skip")] == []
+    assert walked == [20_001] * 2
+    assert len(courier.sent) == 2
+
+    few = {**many, "choices": many["choices"][-100:]}
+    outcomes = Runner(checks, FakeCourier(lambda _: (200, few)), CONTRACT, Settings(), jobs=2).run()
+    assert {one.check for one in outcomes if one.status == "fail"} == {
+        "completions.response.choices.index", "completions.response.choices.text",
+        "completions.response.choices.finish_reason",
+    }  # fmt: skip
 
 
 def test_every_row_of_the_tables_is_cited() -> None:

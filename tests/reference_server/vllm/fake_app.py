@@ -296,7 +296,8 @@ def _judge(route: Route, body: Json) -> None:
     _judge_together(body)
     text = json.dumps(body.get("prompt") or body.get("messages"), ensure_ascii=False)
     if any("\ud800" <= one <= "\udfff" for one in text):
-        raise RefusedError("TextEncodeInput must be Union[TextInputSequence, Tuple[InputSequence, InputSequence]]")
+        # 0.32 refuses this with a 400; 0.25 fails.
+        raise RefusedError("TextEncodeInput must be Union[TextInputSequence]", None, "InternalServerError", 500)
     if body.get("top_p", 1) == 0:
         raise RefusedError("top_p must be in (0, 1], got 0.0. (parameter=top_p, value=0.0)", "top_p")
 

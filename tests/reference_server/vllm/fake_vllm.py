@@ -46,6 +46,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "lifespan.shutdown.complete"})
         return
     if scope["path"] == "/tokenize":
+        say("ERROR vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue.")
         os._exit(9)
     body = b"" if scope["path"] == "/health" else json.dumps({"path": scope["path"]}).encode()
     status = 500 if MODE == "broken" else 200

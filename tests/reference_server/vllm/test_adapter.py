@@ -334,6 +334,18 @@ def test_a_client_that_goes_before_its_request_is_whole_is_forgotten() -> None:
     assert not fake.asked
 
 
+@BOTH
+@pytest.mark.parametrize("half", [0xD83D, 0xDC00], ids=hex)
+def test_half_of_a_surrogate_pair_is_refused_before_vllm_fails_over_it(
+    path: str, plain: dict[str, Any], half: int
+) -> None:
+    fake, adapted = adapter()
+    answered = ask(adapted, path, {**plain, "stop": f"a{chr(half)}"})
+    assert (answered.status, answered.document["error"]["param"]) == (400, "stop")
+    assert not fake.asked
+    whole(path, plain, stop="a\U0001f6a2")
+
+
 def test_too_many_candidates_are_refused_before_vllm_sees_them() -> None:
     sent, answered = asked(COMPLETIONS, {**SEA, "n": 200})
     assert (sent, answered.status, answered.document["error"]["param"]) == (None, 400, "n")

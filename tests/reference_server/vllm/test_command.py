@@ -10,6 +10,8 @@ import pytest
 from reference_server.vllm.command import MIDDLEWARE, VllmOptions, arguments, check, environment
 from reference_server.vllm.entry import Middleware
 from reference_server.vllm.errors import SetupError
+from reference_server.vllm.requests import MOST_CANDIDATES, Dialect, read_order
+from schemas.contracts import get
 
 
 def options(**changed: Any) -> VllmOptions:
@@ -57,6 +59,26 @@ def test_what_stands_after_the_dashes_wins() -> None:
     for name in ("--dtype", "--enforce-eager", "--max-logprobs"):
         assert name not in words
     assert words.count("--generation-config") == 1
+
+
+def test_the_widest_beam_search_has_the_logprobs_that_it_asks_for() -> None:
+    asked = {"prompt": "x", "use_beam_search": True, "n": MOST_CANDIDATES, "best_of": MOST_CANDIDATES}
+    inner = read_order("completions", asked, Dialect.of(get("azure-llama"), "m")).inner
+    assert int(after(arguments(options(), "gpu", 8000), "--max-logprobs")) == 2 * inner["n"] > inner["logprobs"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "seconds"),
+    [
+        ((), 8),
+        (("--shutdown-timeout", "30", "--dtype", "float32"), 38),
+        (("--shutdown_timeout=30",), 38),
+        (("--shutdown-timeout",), 8),
+        (("--shutdown-timeout", "long"), 8),
+    ],
+)
+def test_a_stop_takes_the_longer_for_what_is_under_way(extra: tuple[str, ...], seconds: float) -> None:
+    assert options(extra=extra).patience == seconds
 
 
 def test_a_plain_server_keeps_the_defaults_of_vllm() -> None:

@@ -136,7 +136,6 @@ def test_a_list_of_validation_errors_becomes_one_sentence() -> None:
         ("n must be at most 16384, got 20000. To increase this limit, set X.", None, "n"),
         ("This model's maximum context length is 4096 tokens. (parameter=input_text, value=1)", "input_text", "prompt"),
         ("Something is not as it should be", "elsewhere", None),
-        ("TextEncodeInput must be Union[TextInputSequence, Tuple[X, Y]]", None, "prompt"),
     ],
 )
 def test_a_parameter_is_named_where_it_is_known(message: str, named: str | None, param: str | None) -> None:

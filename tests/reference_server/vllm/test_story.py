@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reference_server.vllm.story import Follower, advice, last_lines, tail
+from reference_server.vllm.story import Follower, advice, ending, last_lines, tail
 
 # As vLLM 0.32 wrote them.
 LINES = [
@@ -65,3 +65,11 @@ def test_the_end_of_a_long_log_is_short(tmp_path: Path) -> None:
     lines = last_lines(tail(log))
     assert len(lines) == 12
     assert lines[-1] == "line 19999"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(0, "exit status 0"), (9, "exit status 9"), (128, "exit status 128"), (137, "signal 9"), (-15, "signal 15")],
+)
+def test_a_signal_is_told_apart_from_a_status(status: int, said: str) -> None:
+    assert ending(status) == said
