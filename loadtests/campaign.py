@@ -294,6 +294,13 @@ class Campaign:
         if due is None:
             self._warmed.append(reading)
             return
+        try:
+            # Counting can wait until no stream has anything to say.
+            gevent.idle()
+        finally:
+            self._count(reading, due)
+
+    def _count(self, reading: Reading, due: float) -> None:
         measured = sample(reading, epoch=self._epoch, intended=due)
         self.collector.add(measured)
         if self._on_sample is not None:

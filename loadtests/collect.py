@@ -38,6 +38,9 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 # What reading a record raises when it is none, the decoder's struct and zlib included.
 _NOT_A_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error, zlib.error)
 
+# Different gaps that wait for their histogram: it takes them in within a few milliseconds.
+_MOST_GAPS = 4096
+
 # How many different details of each kind of failure the log keeps.
 MOST_EXAMPLES = 3
 
@@ -126,7 +129,9 @@ class Collector:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.histograms: dict[str, Any] = {name: empty() for name in MEASURES}
+        self._histograms: dict[str, Any] = {name: empty() for name in MEASURES}
+        # Gaps (us) that are in no histogram yet: recording each by itself would hold up every other stream.
+        self._gaps: Counter[int] = Counter()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.uncounted = 0
@@ -135,6 +140,16 @@ class Collector:
         self.chunks = 0
         self.chunk_tokens = 0
         self.examples: dict[str, list[str]] = {}
+
+    @property
+    def histograms(self) -> dict[str, Any]:
+        """The histogram of each measure, in microseconds."""
+        if self._gaps:
+            itl = self._histograms["itl"]
+            for gap, count in self._gaps.items():
+                itl.record_value(min(gap, HIGHEST), count)
+            self._gaps.clear()
+        return self._histograms
 
     def add(self, one: Sample) -> None:
         """Count one request, and its latencies if its stream was complete."""
@@ -172,9 +187,9 @@ class Collector:
             return
         self._record("ttft", one.t_first - one.t_sent)
         self._record("ttft_intended", one.t_first - one.t_intended)
-        itl = self.histograms["itl"]
-        for gap in reading.gaps:
-            itl.record_value(min(gap // 1000, HIGHEST))
+        self._gaps.update([gap // 1000 for gap in reading.gaps])
+        if len(self._gaps) > _MOST_GAPS:
+            self.histograms  # noqa: B018 - asked for, it takes them in
         if reading.gaps and one.completion_tokens > 1:
             self._record("tpot", (reading.last - reading.first) / 1e9 / (one.completion_tokens - 1))
 
@@ -183,7 +198,7 @@ class Collector:
         self._record("loop_lag", seconds)
 
     def _record(self, name: str, seconds: float) -> None:
-        self.histograms[name].record_value(min(max(0, round(seconds * 1e6)), HIGHEST))
+        self._histograms[name].record_value(min(max(0, round(seconds * 1e6)), HIGHEST))
 
     def merge(self, record: Mapping[str, Any]) -> None:
         """Add what another collector counted, given as its `to_record`; `RecordError` for anything else."""
