@@ -29,7 +29,7 @@ from conformance.wire.timing import chunk_of
 
 USER_AGENT = "seatrial"
 # Of the 429s of a run, so many are kept for the checks that look at them.
-MOST_REMEMBERED = 20
+MOST_REMEMBERED = 200
 # No answer to a request of ours is longer, so what a longer one reports is worth no reading of it.
 MOST_COUNTED = 1 << 20
 _PASTED = ("/v1/chat/completions", "/v1/completions", "/chat/completions", "/completions", "/v1")

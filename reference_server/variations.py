@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from conformance.wire.answer import Answer, Ask
 from reference_server import asgi, chunks, content_filter, readings, relay, shapes
+from schemas.model import ROUTES
 
 
 @dataclass(frozen=True)
 class Variation:
-    """One way to be different and right: a changed request, a changed answer, another cut of its bytes, or leniency."""
+    """One way to be different and right: a changed request, a changed answer, another cut of its bytes, or leniency.
+
+    `warned` are the checks that warn of it: it breaks no MUST, but departs from what a SHOULD advises.
+    """
 
     name: str
     title: str
@@ -20,6 +24,7 @@ class Variation:
     cut: Callable[[Answer], Sequence[bytes]] | None = None
     forgets: frozenset[tuple[str, str]] = frozenset()
     lenient: bool = False
+    warned: frozenset[str] = frozenset()
 
 
 class Varied:
@@ -44,6 +49,15 @@ class Varied:
         if variation.answer:
             answer = variation.answer(answer)
         await relay.deliver(answer, send, variation.cut(answer) if variation.cut else None)
+
+
+def _both(*names: str) -> frozenset[str]:
+    """The checks of those names on both routes."""
+    return frozenset(f"{route}.{name}" for route in ROUTES for name in names)
+
+
+# Conditions that the page states, and does not say are enforced. The best of several is still streamed in one piece.
+_CONDITIONS = _both("beam.one-candidate", "beam.warm")
 
 
 def _named(*variations: Variation) -> Mapping[str, Variation]:
@@ -100,7 +114,12 @@ _STREAMS = _named(
     Variation("usage-apart", "the usage in a last chunk without choices", answer=shapes.chunks(chunks.usage_apart)),
     Variation("usage-null", "a null usage in every chunk but the last", answer=shapes.chunks(chunks.usage_null)),
     Variation("no-stream-usage", "no usage in streams", answer=shapes.chunks(chunks.without_usage)),
-    Variation("no-role-chunk", "no role before the first text", answer=shapes.chunks(chunks.without_role_chunk)),
+    Variation(
+        "no-role-chunk",
+        "no role before the first text",
+        answer=shapes.chunks(chunks.without_role_chunk),
+        warned=frozenset({"chat.stream.introduced"}),
+    ),
     Variation("role-only", "a first delta with nothing but the role", answer=shapes.choices(chunks.role_only)),
     Variation("role-everywhere", "the role in every delta", answer=shapes.choices(chunks.role_everywhere)),
     Variation("role-with-text", "the role in the delta of the first text", answer=shapes.chunks(chunks.role_with_text)),
@@ -121,7 +140,12 @@ _READINGS = _named(
     Variation("greedy-n-refused", "several greedy answers are refused", answer=readings.greedy_n_refused),
     Variation("bare-key", "the key is taken without `Bearer` too", ask=readings.bearer_added),
     Variation("eos-ignored", "`ignore_eos` is true unless said", ask=readings.filled("ignore_eos", True)),
-    Variation("long-default", "`max_tokens` is long unless said", ask=readings.filled("max_tokens", 200)),
+    Variation(
+        "long-default",
+        "`max_tokens` is long unless said",
+        ask=readings.filled("max_tokens", 200),
+        warned=frozenset({"completions.length.default-kept"}),
+    ),
     Variation("content-logprobs", "chat's log probabilities as a `content` list", answer=readings.content_logprobs),
     Variation("offsets-in-prompt", "offsets from the beginning of the prompt", answer=readings.offsets_in_prompt),
     Variation("extras-refused", "unknown parameters are refused", answer=readings.refused(readings.unknown_parameter)),
@@ -134,11 +158,26 @@ _READINGS = _named(
     Variation("lenient-json", "what is nearly JSON is read", ask=readings.lenient_json),
     Variation("first-of-a-key", "of a repeated key the first value counts", ask=readings.first_of_a_key),
     Variation("api-key-header", "the key is taken in `api-key` too", ask=readings.key_in_its_own_header),
-    Variation("no-challenge", "a 401 without `WWW-Authenticate`", answer=readings.without_challenge),
+    Variation(
+        "no-challenge",
+        "a 401 without `WWW-Authenticate`",
+        answer=readings.without_challenge,
+        warned=_both("auth.challenge"),
+    ),
     Variation("messages-as-text", "`messages` may be a string", ask=readings.messages_as_text),
     Variation("short-routes", "the routes without `/v1` too", ask=readings.short_routes),
-    Variation("rules-relaxed", "the conditions on `best_of` and beams are not enforced", forgets=readings.RELAXED),
-    Variation("lenient", "values that the contract leaves open are accepted", lenient=True),
+    Variation(
+        "rules-relaxed",
+        "the conditions on `best_of` and beams are not enforced",
+        forgets=readings.RELAXED,
+        warned=_CONDITIONS,
+    ),
+    Variation(
+        "lenient",
+        "values that the contract leaves open are accepted",
+        lenient=True,
+        warned=_CONDITIONS | _both("type.numbers"),
+    ),
 )
 
 _SERVICE = _named(

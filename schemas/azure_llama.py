@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schemas import chat, completions, limits, service
+from schemas.advice import advice_rows
 from schemas.answers import answer_promises
 from schemas.auth import head_rows, key_rows
 from schemas.errata import PAGE
@@ -27,6 +28,7 @@ def _prose(place: Place) -> tuple[Requirement, ...]:
         *stream_rows(place),
         *error_rows(place),
         *serving_rows(place),
+        *advice_rows(place),
     )
 
 

@@ -147,6 +147,7 @@ _PROSE: Mapping[str, Says | str] = {
         "`content_filter` if content was omitted due to a flag from our content filters",
     ),
     "chat.stream.delta": "If set, partial message deltas will be sent.",
+    "completions.type.text": "encoded as a string, array of strings, array of tokens, or array of token arrays.",
 }
 
 _RESPONSE: Mapping[str, Says | str] = {

@@ -61,4 +61,11 @@ ROWS = (
         "the response.",
         source="RFC 9110, section 10.2.3",
     ),
+    Requirement(
+        id="limits.wait_suffices",
+        level="SHOULD",  # others may share the quota, so that nobody can promise it
+        quote='Servers send the "Retry-After" header field to indicate how long the user agent ought to wait before '
+        "making a follow-up request.",
+        source="RFC 9110, section 10.2.3",
+    ),
 )

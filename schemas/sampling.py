@@ -184,6 +184,7 @@ _ROWS = (
     ),
 )
 
+_BEAM_CONDITIONS = "In such case, `best_of` must be greater than `1` and `temperature` must be `0`."
 _QUOTA_NOTE = "Note: Because this parameter generates many completions, it can quickly consume your token quota."
 
 _PROMISES = (
@@ -228,6 +229,8 @@ _PROMISES = (
         quote="When used with `n`, `best_of` controls the number of candidate completions and `n` specifies how many "
         "to return",
     ),
+    # What is sent in pieces was sent before the best could be known, or is no result of `best_of`.
+    _Promise(row="best_of", name="streamed", quote="Results can't be streamed.", level="SHOULD"),
     _Promise(row="best_of", name="quota", quote=_QUOTA_NOTE, level="MAY", line=154),
     _Promise(
         row="logprobs",
@@ -258,6 +261,10 @@ _PROMISES = (
         quote="Whether to use beam search instead of sampling.",
         level="SHOULD",
     ),
+    # The page says that they must be so, and not what happens otherwise (erratum.beam-conditions): what takes them
+    # all the same does something else than it was asked for, without a word.
+    _Promise(row="use_beam_search", name="candidates", quote=_BEAM_CONDITIONS, level="SHOULD"),
+    _Promise(row="use_beam_search", name="temperature", quote=_BEAM_CONDITIONS, level="SHOULD"),
     _Promise(
         row="stop_token_ids",
         name="stops",

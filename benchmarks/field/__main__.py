@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where logs and reports go [default: a folder of its own]")
     parser.add_argument("--contract", action="append", help="repeatable [default: those that make sense]")
     parser.add_argument("more", nargs="*", help="options of `seatrial check`, after --")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     server = SERVERS[given.name]
     out = (given.out or Path(tempfile.mkdtemp(prefix=f"field-{server.name}-"))).resolve()
     out.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,9 @@ from conformance.check import Inconclusive, Violation, check, expect
 from conformance.checks import sampling
 from conformance.checks.logprobs import wanted
 from conformance.checks.sampling import Answered, expect_same, greedy_answer
-from conformance.checks.streaming import DONE, greedy_stream, streamed_text
+from conformance.checks.streaming import DONE, choices, greedy_stream, piece_of, streamed_text
 from conformance.layouts import tokens_of
-from conformance.wire.answer import Answer, payload
+from conformance.wire.answer import Answer, frame, payload
 from conformance.wire.exchange import Exchange
 from conformance.wire.timing import timing
 
@@ -24,6 +24,16 @@ LONG = 48
 # A busy machine may hand over a short stream in one piece, several times running, but hardly a long one.
 ATTEMPTS = (LONG, LONG, LONG, 160, 160)
 FEWEST = 3
+# What asks for a long text, and how long it is to be at least (characters): far more than a server puts together into
+# one event to save work. A filter that reads more than that before it lets it through is warned of, as its source says.
+LONG_PROMPTS = (
+    PROMPT,
+    "Count from one to five hundred, in words: one, two, three, four,",
+    "Tell the whole story of the harbour from its beginning, and leave nothing out.",
+    "List all the ships that you know, one to a line:",
+    "Write down every word that comes to your mind, and do not stop.",
+)
+LONG_TOKENS, LONG_TEXT = 256, 600
 # Below this the difference between now and as soon as possible is that of two turns of a busy machine.
 SHORTEST_NS = 80_000_000
 # The share of the time of making a text over which it has to arrive, and the share below which it came at once.
@@ -105,6 +115,46 @@ def opens_early_and_sends_late(answer: Answer) -> Answer:
     empty = any("text" in choice for choice in said.get("choices", ()))
     held = answer.frames if empty else answer.frames[1:]
     return answer.with_frames((b": open\n\n" if empty else first, b"".join(held)))
+
+
+@check("stream.pieces", cites=[".stream.incremental"], needs=[".stream.opens"])
+def a_long_text_comes_in_pieces(api: Api) -> None:
+    """The text of a long stream comes in more than one event, however fast it is made."""
+    if len(pieces(greedy_stream(api))) > 1:
+        return
+    going_on = {"ignore_eos": True} if api.offers("ignore_eos") else {}
+    seen: list[Exchange] = []
+    for prompt in LONG_PROMPTS:
+        stream = api.stream(**api.prompt(prompt), temperature=0, **going_on, max_tokens=LONG_TOKENS)
+        found = pieces(stream)
+        if len(found) > 1:
+            return
+        seen += [stream] if sum(map(len, found)) >= LONG_TEXT else []
+        if len(seen) == FEWEST:
+            break
+    if len(seen) < FEWEST:
+        raise Inconclusive(f"{len(seen)} of {len(LONG_PROMPTS)} streams had a text of {LONG_TEXT} characters or more")
+    lengths = ", ".join(str(sum(map(len, pieces(stream)))) for stream in seen)
+    raise Violation(f"each of {len(seen)} streams brought its whole text, {lengths} characters, in one event", *seen)
+
+
+def pieces(stream: Exchange) -> list[str]:
+    """The texts that the events of a stream bring, without the empty ones."""
+    return [piece for piece in map(piece_of, choices(stream)) if piece]
+
+
+@a_long_text_comes_in_pieces.mutant
+def sends_one_chunk(answer: Answer) -> Answer:
+    """Waits for the whole of a long text, and sends it as the only chunk of a stream."""
+    if not answer.frames:
+        return answer
+    most = answer.ask.body.get("max_tokens") or 1
+    told = [value for value in map(payload, answer.frames) if value and value.get("choices")]
+    said = "".join(piece_of(value["choices"][0]) for value in told)
+    last = told[-1]["choices"][0]
+    holder, key = (last["delta"], "content") if "delta" in last else (last, "text")
+    holder[key] = (said * most)[: 4 * most]
+    return answer.with_frames((frame(told[-1]), frame(DONE)))
 
 
 @check("stream.closes", cites=[".stream.closes"], needs=[".stream.done"])

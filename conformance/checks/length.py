@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from conformance.api import Api
 from conformance.check import check, expect
 from conformance.checks.basics import REFUSED, expect_refused
@@ -10,6 +12,8 @@ from conformance.wire.exchange import Exchange
 
 # No model has such a context, so prompt and `max_tokens` together cannot fit.
 BEYOND_ANY_CONTEXT = 100_000_000
+# The default that the page prints.
+DEFAULT = 16
 PROMPTS = ("The tide", "A ship at anchor", "Before the storm", "Rope and")
 
 
@@ -84,6 +88,12 @@ def cuts_to_the_context(ask: Ask) -> Ask:
     return ask.with_body(max_tokens=8) if ask.body.get("max_tokens") == BEYOND_ANY_CONTEXT else ask
 
 
+def without_max_tokens(api: Api) -> Iterator[Exchange]:
+    """What requests without `max_tokens` get, each asked only if it is wanted."""
+    # Not shared: what is asked without a bound is asked in the name of a check that is about the bound, and last.
+    return (api.send(api.body(**api.prompt(prompt), max_tokens=...)) for prompt in PROMPTS)
+
+
 @check(
     "length.default",
     cites=[".request.max_tokens.default"],
@@ -93,15 +103,14 @@ def cuts_to_the_context(ask: Ask) -> Ask:
 )
 def max_tokens_may_be_absent(api: Api) -> None:
     """A request without `max_tokens` is answered, with at most 16 tokens where the page's default holds."""
-    for prompt in PROMPTS:
-        exchange = api.send(api.body(**api.prompt(prompt), max_tokens=...))
+    for exchange in without_max_tokens(api):
         counted = api.usage(exchange)["completion_tokens"]
         reason = api.choices(exchange)[0].get("finish_reason")
         # An answer that ended by itself earlier shows nothing of the default; another prompt may.
-        if counted > 16 or reason == "length":
-            message = f"an answer without `max_tokens` ended with `length` after {counted} tokens, not after 16"
-            expect(counted >= 16, message, exchange)
-            api.reading("erratum.max_tokens-default", "unlimited" if counted > 16 else "16", exchange)
+        if counted > DEFAULT or reason == "length":
+            message = f"an answer without `max_tokens` ended with `length` after {counted} tokens, not after {DEFAULT}"
+            expect(counted >= DEFAULT, message, exchange)
+            api.reading("erratum.max_tokens-default", "unlimited" if counted > DEFAULT else "16", exchange)
             return
 
 
@@ -116,3 +125,26 @@ def insists_on_max_tokens(answer: Answer) -> Answer:
     """Refuses a request without `max_tokens`."""
     wanted = answer.ask.body and "max_tokens" not in answer.ask.body
     return answer.with_error(REFUSED[0]) if wanted and answer.succeeded else answer
+
+
+@check(
+    "length.default-kept",
+    cites=["completions.default.max_tokens"],
+    routes=("completions",),
+    needs=[".length.default"],
+    when="last",
+)
+def the_default_is_kept(api: Api) -> None:
+    """Without `max_tokens` an answer has at most the 16 tokens that the table prints."""
+    for exchange in without_max_tokens(api):
+        counted = api.usage(exchange)["completion_tokens"]
+        expect(counted <= DEFAULT, f"an answer without `max_tokens` has {counted} tokens, not {DEFAULT}", exchange)
+        if api.choices(exchange)[0].get("finish_reason") == "length":
+            return
+
+
+@the_default_is_kept.deaf_mutant
+def takes_what_the_context_leaves(ask: Ask) -> Ask:
+    """Generates on and on where it is not told how many tokens."""
+    open_ended = ask.body and "max_tokens" not in ask.body
+    return ask.with_body(max_tokens=120, ignore_eos=True) if open_ended else ask

@@ -5,12 +5,14 @@ Law: without a 429 nothing is said; a pass means that there were some, and that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from itertools import pairwise, takewhile
 
 from conformance.api import Api
 from conformance.check import Skip, Violation, check, expect
-from conformance.throttle import THROTTLED
+from conformance.throttle import THROTTLED, wait_asked
 from conformance.wire.answer import Answer
 from conformance.wire.exchange import Exchange, NotJson
 
@@ -18,6 +20,10 @@ from conformance.wire.exchange import Exchange, NotJson
 LAST_OF_ALL = 90
 # Quotas here are counted by the minute, elsewhere by the day; a client told to wait longer will never come back.
 LONGEST = timedelta(days=1).total_seconds()
+# One wait may be cut short by rounding or by a window that slides; two in a row, each obeyed, told nothing.
+IN_VAIN = 2
+# Seconds by which two readings of a clock may disagree.
+CLOCK = 0.05
 _WAITS_MS = ("retry-after-ms", "x-ms-retry-after-ms")
 _COUNTERS = ("x-ratelimit-", "x-rate-limit-", "ratelimit")
 
@@ -67,6 +73,54 @@ def throttles_with_a_web_page(answer: Answer) -> Answer:
 def throttles_in_silence(answer: Answer) -> Answer:
     """Answers what is too much with an empty object."""
     return answer.with_json({}) if answer.status == THROTTLED else answer
+
+
+@check("limits.wait-suffices", cites=["limits.wait_suffices"], routes=(), when="last", cost=LAST_OF_ALL)
+def the_wait_suffices(api: Api) -> None:
+    """A request that is sent again after the wait that a 429 asked for is not throttled again and again."""
+    told = [run for run in repeated(met(api)) if wait_asked(run[0]) is not None]
+    if not told:
+        raise Skip("no 429 of the run said how long to wait")
+    for run in told:
+        in_vain = sum(1 for _ in takewhile(lambda pair: _obeyed(*pair), pairwise(run)))
+        if in_vain >= IN_VAIN:
+            waits = ", ".join(f"{wait_asked(exchange) or 0:g}" for exchange in run[:in_vain])
+            raise Violation(
+                f"a request waited as it was told ({waits} s) and got 429 after each wait; no other request of ours "
+                "was between, but others may share the quota",
+                *run[: in_vain + 1],
+            )
+
+
+@the_wait_suffices.mutant
+def promises_too_much(answer: Answer) -> Answer:
+    """Asks to come back at once, whenever the quota will be whole again."""
+    return answer.with_header("retry-after", "0") if answer.status == THROTTLED else answer
+
+
+def repeated(throttled: Sequence[Exchange]) -> list[list[Exchange]]:
+    """The 429s of each request that was sent again and again with no other request of ours between."""
+    runs: list[list[Exchange]] = []
+    for exchange in sorted(throttled, key=lambda one: one.id):
+        before = runs[-1][-1] if runs else None
+        again = before is not None and (before.scope, before.ordinal) == (exchange.scope, exchange.ordinal)
+        if before is not None and again and _number(exchange) == _number(before) + 1:
+            runs[-1].append(exchange)
+        else:
+            runs.append([exchange])
+    return runs
+
+
+def _number(exchange: Exchange) -> int:
+    """The place of an exchange among all that were begun; what has no number has no neighbour."""
+    digits = exchange.id.lstrip("x")
+    return int(digits) if digits.isdigit() else -2
+
+
+def _obeyed(refused: Exchange, again: Exchange) -> bool:
+    """Whether a request was sent again no sooner than the answer before asked for."""
+    asked = wait_asked(refused)
+    return asked is not None and again.started - refused.started - refused.end_ns / 1e9 >= asked - CLOCK
 
 
 @check("limits.retry-after", cites=["limits.retry_after"], routes=(), when="last", cost=LAST_OF_ALL)

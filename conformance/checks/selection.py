@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from typing import Any
 
 from conformance.api import Api
@@ -165,6 +166,11 @@ def crashes_on_equal_numbers(answer: Answer) -> Answer:
     return answer.with_error(500) if body.get("n") == body.get("best_of") == 2 else answer
 
 
+def streamed_best_of(api: Api) -> Exchange:
+    """What a stream of the best of several candidates got; asked once in a run."""
+    return api.shared("best_of-streamed", lambda view: view.send(view.body(stream=True, best_of=3, **SAMPLED)))
+
+
 @check(
     "best_of.not-streamed",
     cites=[".rule.best_of_not_streamed"],
@@ -174,7 +180,7 @@ def crashes_on_equal_numbers(answer: Answer) -> Answer:
 )
 def best_of_is_not_streamed(api: Api) -> None:
     """A stream of the best of several candidates is refused or at least never a crash."""
-    exchange = api.send(api.body(stream=True, best_of=3, **SAMPLED))
+    exchange = streamed_best_of(api)
     _read(api, "erratum.best_of-streamed", exchange, "`best_of` 3 with `stream`")
 
 
@@ -185,6 +191,19 @@ def crashes_on_a_streamed_best_of(answer: Answer) -> Answer:
     return answer.with_error(500) if body.get("stream") and body.get("best_of") else answer
 
 
+# A request for beam search that breaks one of its conditions, by the parameter that breaks it.
+BEAM_CONDITIONS: Mapping[str, Mapping[str, int]] = {
+    "temperature": {"temperature": 1, "best_of": 2},
+    "best_of": {"temperature": 0, "best_of": 1},
+}
+
+
+def beam_search_against(api: Api, broken: str) -> Exchange:
+    """What beam search without one of its conditions got; asked once in a run."""
+    body = BEAM_CONDITIONS[broken]
+    return api.shared(f"beam-{broken}", lambda view: view.send(view.body(use_beam_search=True, **body)))
+
+
 @check(
     "beam.conditions",
     cites=[".rule.beam_best_of", ".rule.beam_temperature"],
@@ -193,9 +212,9 @@ def crashes_on_a_streamed_best_of(answer: Answer) -> Answer:
 )
 def beam_search_has_conditions(api: Api) -> None:
     """Beam search with a temperature, or with a single beam, is refused or at least never a crash."""
-    for broken in ({"temperature": 1, "best_of": 2}, {"temperature": 0, "best_of": 1}):
-        exchange = api.send(api.body(use_beam_search=True, **broken))
-        shown = " and ".join(f"`{name}` {value}" for name, value in broken.items())
+    for broken in BEAM_CONDITIONS:
+        exchange = beam_search_against(api, broken)
+        shown = " and ".join(f"`{name}` {value}" for name, value in BEAM_CONDITIONS[broken].items())
         _read(api, "erratum.beam-conditions", exchange, f"beam search with {shown}")
 
 

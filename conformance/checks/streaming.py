@@ -64,12 +64,14 @@ def choices(exchange: Exchange) -> list[dict[str, Any]]:
 
 def streamed_text(exchange: Exchange, index: int = 0) -> str:
     """The text of one choice of a stream, put together; for both routes."""
-    parts = []
-    for choice in choices(exchange):
-        if choice.get("index", 0) == index:
-            delta = choice.get("delta")
-            parts.append(delta.get("content") if isinstance(delta, Mapping) else choice.get("text"))
-    return "".join(part for part in parts if isinstance(part, str))
+    return "".join(piece_of(choice) for choice in choices(exchange) if choice.get("index", 0) == index)
+
+
+def piece_of(choice: Mapping[str, Any]) -> str:
+    """The text that one choice of a chunk brings; for both routes."""
+    delta = choice.get("delta")
+    text = delta.get("content") if isinstance(delta, Mapping) else choice.get("text")
+    return text if isinstance(text, str) else ""
 
 
 @check("stream.opens", cites=[".stream.events"], needs=[".answers"], tier="quick")

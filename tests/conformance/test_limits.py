@@ -10,8 +10,9 @@ import pytest
 
 from conformance.api import Api
 from conformance.catalogue import checks_of
-from conformance.check import Check, Mutant
+from conformance.check import Check, Mutant, Throttled
 from conformance.endpoint import MOST_REMEMBERED, Endpoint, Target
+from conformance.pace import Pacer
 from conformance.replay import Replay
 from conformance.runner import judged
 from conformance.settings import Settings
@@ -30,14 +31,17 @@ MUTANTS = [(name, mutant) for name in LOOK_BACK for mutant in PAGE[name].mutants
 
 @contextmanager
 def throttling(contract_name: str, mutant: Mutant | None = None) -> Iterator[Endpoint]:
-    """An endpoint that has just answered 429."""
+    """An endpoint that has just answered 429, also to a request that was sent again after waiting in virtual time."""
     contract = get(contract_name)
     app = standin_app(contract, key=KEY, limits=Limits(requests_per_minute=1), mutant=mutant)
-    with serving(app) as server, Endpoint(Target(server.url, KEY)) as endpoint:
+    now = [0.0]
+    pacer = Pacer(clock=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+    with serving(app) as server, Endpoint(Target(server.url, KEY), pacer=pacer) as endpoint:
         settings = Settings(key=KEY)
         api = Api(endpoint, contract, settings, Shared(), scope="provoke", route="chat")
-        for _ in range(2):
-            api.send(api.body(max_tokens=1), honour_429=False)
+        api.send(api.body(max_tokens=1))
+        with pytest.raises(Throttled):
+            api.send(api.body(max_tokens=1))
         yield endpoint
 
 
@@ -121,5 +125,37 @@ def test_how_a_429_says_when_is_told_apart(headers: list[tuple[str, str]], readi
     assert outcome.readings == {"erratum.throttle-headers": reading}
 
 
+def throttled(number: int, at: float, *, wait: str = "1", ordinal: int = 0, lasting: float = 0.01) -> Exchange:
+    headers = (("retry-after", wait),) if wait else ()
+    sent = Sent("POST", "/", ())
+    end = int(lasting * 1e9)
+    body = b'{"message":"slow down"}'
+    return Exchange(
+        f"x{number:06d}", "s", ordinal, sent, at, status=429, headers=headers, body=body, end_ns=end, superseded=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("met", "status"),
+    [
+        pytest.param([throttled(1, 0), throttled(2, 1.1), throttled(3, 2.2)], "fail", id="two waits in vain"),
+        pytest.param([throttled(3, 2.2), throttled(1, 0), throttled(2, 1.1)], "fail", id="in any order"),
+        pytest.param([throttled(1, 0), throttled(2, 1.1)], "pass", id="one wait in vain"),
+        pytest.param([throttled(1, 0), throttled(3, 1.1), throttled(4, 2.2)], "pass", id="others of ours between"),
+        pytest.param([throttled(1, 0), throttled(2, 1.1), throttled(3, 2.2, ordinal=1)], "pass", id="another request"),
+        pytest.param([throttled(1, 0), throttled(2, 0.5), throttled(3, 1.6)], "pass", id="come back too early"),
+        pytest.param(
+            [throttled(1, 0, lasting=0.9), throttled(2, 1.5), throttled(3, 2.6)], "pass", id="since the answer"
+        ),
+        pytest.param([throttled(1, 0), throttled(2, 1.1, wait=""), throttled(3, 2.2)], "pass", id="not told again"),
+        pytest.param([throttled(1, 0, wait=""), throttled(2, 1.1), throttled(3, 2.2)], "skip", id="not told at first"),
+    ],
+)
+def test_a_wait_in_vain_counts_only_where_nothing_else_explains_it(met: list[Exchange], status: str) -> None:
+    outcome = judge(PAGE["limits.wait-suffices"], Replay(met))
+    assert outcome.status == status
+    assert ("others may share the quota" in outcome.message) == (status == "fail")
+
+
 def test_only_so_many_are_remembered() -> None:
-    assert len(Replay([exchange()] * 50).throttled) == MOST_REMEMBERED
+    assert len(Replay([exchange()] * (2 * MOST_REMEMBERED)).throttled) == MOST_REMEMBERED

@@ -14,7 +14,7 @@ from tests.laws.bench import Bench, bench
 CONTRACT = "azure-llama"
 CHECKS = list(checks_of(get(CONTRACT)).values())
 # These look back on the 429s of a run, so their mutants need a server with limits: tests/conformance/test_limits.py.
-LOOK_BACK = ("limits.answer", "limits.retry-after")
+LOOK_BACK = ("limits.answer", "limits.wait-suffices", "limits.retry-after")
 MUTANTS = [(check, mutant) for check in CHECKS if check.id not in LOOK_BACK for mutant in check.mutants]
 
 
