@@ -102,6 +102,8 @@ def compared(ran: Load, asked: list[Asked]) -> Figures:
         for sample, true in zip(samples, measured, strict=True)
         if sample["t_first"] is not None
     ]
+    if not ran.load["valid"]:
+        print(f"not valid: {ran.load['reason']}", flush=True)
     gaps = [gap for one in measured for gap in one.gaps_ms]
     return {
         "ttft_p50": quantile(errors, 50),
