@@ -100,6 +100,11 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
     """Run the campaign and write its records."""
     import gevent  # noqa: PLC0415
 
+    from loadtests.limits.plans import LimitPlan  # noqa: PLC0415
+
+    plan = orders.plan()
+    if isinstance(plan, LimitPlan):
+        return _search(orders, plan, key, interrupted)
     from loadtests.users import headless  # noqa: PLC0415 - imports locust
 
     outbox = Outbox(sys.stdout.fileno(), key)
@@ -125,6 +130,24 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
     outbox.put(campaign.to_record())
     outbox.close()
     return COULD_NOT_JUDGE if campaign.why_invalid() else 0
+
+
+def _search(orders: Any, plan: Any, key: str, interrupted: Any) -> int:
+    """Search for a limit and write its records."""
+    from loadtests.limits.process import search  # noqa: PLC0415
+
+    outbox = Outbox(sys.stdout.fileno(), key)
+
+    def stopped() -> str:
+        if interrupted.is_set():
+            return "interrupted"
+        return "nobody reads the records" if outbox.gone.is_set() else ""
+
+    try:
+        valid = search(orders, plan, key, outbox.put, stopped)
+    finally:
+        outbox.close()
+    return 0 if valid else COULD_NOT_JUDGE
 
 
 if __name__ == "__main__":

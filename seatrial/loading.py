@@ -88,6 +88,6 @@ class LoadRun:
             self._on_progress(record)
             return
         self._log.write(record)
-        if kind == "load":
+        if kind in ("load", "limit"):
             self.requests = sum(record.get("counts", {}).values())
             self.tokens = sum(record.get("tokens", {}).values())

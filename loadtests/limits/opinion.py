@@ -98,14 +98,8 @@ class Opinion:
         return self.best.limiter.span
 
 
-def judged(
-    seen: Sequence[Observation],
-    *,
-    price: Price = one_each,
-    label: str = "each",
-    unit: float = 1.0,
-) -> Opinion:
-    """What those observations mean; `unit` is the step in which the limit is counted."""
+def judged(seen: Sequence[Observation], *, price: Price = one_each, label: str = "each") -> Opinion:
+    """What those observations mean, if a request counts what `price` says; `label` is that price's name."""
     seen = sorted(seen, key=lambda one: one.sent)
     fits = infer(seen, price=price, label=label)
     if not fits:
@@ -143,7 +137,7 @@ def judged(
         slack=slack,
         low=low,
         high=high,
-        open=_open(made, low, high, unit),
+        open=_open(made, low, high),
         refill=_refill(fits, seen, price, slack),
         failed_count=_failed_count(fits, best, seen),
         refused_unknown=best.kind.startswith("fixed")
@@ -193,14 +187,14 @@ def _doubtful(fit: Fit) -> bool:
     return fit.contradictions > max(1, fit.checked // 50)
 
 
-def _open(opinion: Opinion, low: float, high: float, unit: float) -> str:
+def _open(opinion: Opinion, low: float, high: float) -> str:
     """Why more should be asked."""
     if opinion.rivals:
         kinds = {FAMILIES[fit.kind] for fit in opinion.rivals}
         return f"a {' or '.join(sorted(kinds))} would fit as well"
     if not opinion.is_bucket and len(opinion.spans) > 1 and max(opinion.spans) > min(opinion.spans) * (1 + NARROW):
         return f"the window may have {min(opinion.spans):g} to {max(opinion.spans):g} s"
-    exact = not opinion.is_bucket and opinion.holds[1] <= opinion.holds[0] + unit - 1
+    exact = not opinion.is_bucket and opinion.holds[1] <= opinion.holds[0]
     if not exact and high > low * (1 + NARROW):
         return f"the limit lies between {low:,.0f} and {high:,.0f} a minute"
     return ""

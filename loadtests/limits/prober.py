@@ -110,7 +110,7 @@ class Prober:
             return self._finish()
         step = next(self._course, None)
         if step is None:
-            self.ended = self.ended or self._outcome()
+            self.stop(self._outcome())
             return self._finish()
         if isinstance(step, Send):
             self.sent += 1

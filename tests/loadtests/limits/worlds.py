@@ -13,7 +13,11 @@ from loadtests.limits.virtual import Answer, Network, rehearse
 from reference_server.meters import SECOND, Both, Bucket, FixedWindow, Meter, SlidingWindow
 
 NEAR = Network(way=0.008, jitter=0.006, answer=0.04, seed=1)
-KINDS = {"fixed": FixedWindow, "sliding": SlidingWindow, "bucket": Bucket}
+KINDS: dict[str, type[FixedWindow | SlidingWindow | Bucket]] = {
+    "fixed": FixedWindow,
+    "sliding": SlidingWindow,
+    "bucket": Bucket,
+}
 Admit = Callable[[float, Asked], Answer]
 
 
