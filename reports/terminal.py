@@ -177,6 +177,6 @@ def _load(console: Console, load: LoadSummary) -> None:
 def _limit(console: Console, limit: LimitSummary) -> None:
     printing.title(console, f"Limit: {one_line(limit.profile)}")
     for name, text in view.limit_facts(limit):
-        printing.field(console, name, text)
+        printing.field(console, name, text, width=24)
     if limit.slos:
         printing.table(console, view.SLO_HEAD, view.slo_rows(limit), words=(3, 4))

@@ -84,7 +84,8 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     low, high = opinion.low, opinion.high
     best = opinion.best
     if best is None:
-        low, high = passed, math.inf
+        # Two fixed windows may have shared what passed.
+        low, high = passed // 2, math.inf
     elif short is not None:
         low, high = min(low, short.low), min(high, short.high)
     elif opinion.period < prober.bounds.longest / 2 and prober.phase == "over":

@@ -19,7 +19,7 @@ from loadtests.limits.observed import Observation, Price, Timeline, one_each, sl
 CUSTOMARY = (1.0, 2.0, 3.0, 5.0, 6.0, 10.0, 12.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 300.0)
 
 _NEAR = 6  # passed requests looked at on each side of a refusal
-_EACH = 25  # and one in so many of the others
+_OTHERS = 150  # and about so many of the others
 _SCREENED = 90
 _KEPT = 3
 _BRACKETS = 4
@@ -104,7 +104,7 @@ def telling(timeline: Timeline) -> list[int]:
     chosen = set(refusals)
     for index in refusals:
         chosen.update(range(max(0, index - _NEAR), min(len(seen), index + _NEAR + 1)))
-    chosen.update(range(0, len(seen), _EACH))
+    chosen.update(range(0, len(seen), max(1, len(seen) // _OTHERS)))
     chosen.update(range(max(0, len(seen) - _NEAR), len(seen)))
     return sorted(index for index in chosen if seen[index].passed is not None)
 

@@ -101,16 +101,22 @@ class Opinion:
 def judged(seen: Sequence[Observation], *, price: Price = one_each, label: str = "each") -> Opinion:
     """What those observations mean, if a request counts what `price` says; `label` is that price's name."""
     seen = sorted(seen, key=lambda one: one.sent)
-    fits = infer(seen, price=price, label=label)
+    slack = slack_of(seen)
+    fits = infer(seen, price=price, label=label, slack=slack)
     if not fits:
         return Opinion()
+    if fits[0].contradictions:
+        # Some requests may have been on their way for longer than most refusals were.
+        longest = max(one.answered - one.sent for one in seen if one.passed is False)
+        slower = infer(seen, price=price, label=label, slack=max(longest, 1.5 * slack))
+        if slower and slower[0].contradictions < fits[0].contradictions:
+            fits, slack = slower, max(longest, 1.5 * slack)
     if _doubtful(fits[0]):
         later = infer(seen, price=price, label=label, fresh=False)
         if later and later[0].contradictions + _MARGIN <= fits[0].contradictions:
             fits = later
     best = fits[0]
     rivals = tuple(fit for fit in fits[1:] if _rivals(fit, best))
-    slack = slack_of(seen)
     alike = [fit for fit in fits if _same(fit, best) and fit.contradictions <= best.contradictions]
     if isinstance(best.limiter, Bucket):
         alike = [best]

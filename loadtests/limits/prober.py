@@ -53,6 +53,7 @@ Course = Generator[Step, None, None]
 
 # Seconds after the head of the first fill: what is forgotten in the rhythm in which it came shows by this.
 _PAUSE = 1.5
+_RAMP = 15.0
 _HEAD = 4
 _SETTLE = 3.0
 _FIRST_GAP = 0.25
@@ -60,6 +61,9 @@ _CYCLES = 16
 _APART = 0.1
 _FEW = 8
 _TRIED = 10
+_SHORT = 3.0
+# Waits of one length would be taken for windows.
+_VARIED = (1.0, 0.6, 0.85, 0.45)
 _BELOW = 0.99
 _SURE = 2
 
@@ -92,7 +96,7 @@ class Prober:
         self._begun = self._now = 0.0
         self._answered = self._refused = 0
         self._last_refused: Observation | None = None
-        self._promise = 0.0
+        self._promise = self._burst_begun = 0.0
         self._broken_promises = 0
         self._course: Course | None = None
 
@@ -188,7 +192,10 @@ class Prober:
             asked = self.sent
             gap = _FIRST_GAP * 2 ** min(patience, 6)
             if self.opinion.refill is not None and (patience or self.opinion.is_bucket):
-                gap, grown = self._refilled(4 * 3**grown), grown + 1
+                gap, grown = self._refilled(4 * 3**grown, _VARIED[cycle % len(_VARIED)]), grown + 1
+            elif self.opinion.rivals and 0 < min(self.opinion.spans, default=0.0) <= _SHORT:
+                # Just when the first of the last burst is one window old: all or one by one, that is the question.
+                gap = max(_APART, self._burst_begun + self.opinion.spans[0] * (1 + 1 / 300) + 0.03 - self._now)
             returned = yield from self._until_return(gap)
             if not returned:
                 self.ended = f"service did not return in {self._now - self._quiet_since:.0f} s"
@@ -197,10 +204,10 @@ class Prober:
             patience = patience + 1 if self.sent == asked + 1 else 0
             yield from self._burst(cycle)
 
-    def _refilled(self, amount: float) -> float:
+    def _refilled(self, amount: float, share: float) -> float:
         """The seconds until a bucket has about that much again: when it is as likely as not to hold the last of it."""
         at, level, rate = self.opinion.refill or (self._now, 0.0, 1.0)
-        amount = max(1.0, min(amount, rate * self.bounds.longest / 4))
+        amount = max(1.0, min(amount, rate * self.bounds.longest / 4) * share)
         return max(_APART, at + (math.ceil(amount) - level) / rate - self._now)
 
     def _enough(self) -> bool:
@@ -224,7 +231,8 @@ class Prober:
         """Ask faster and faster until something is refused, with a pause after the first few."""
         self.phase = "fill"
         at, bounds = self._now, self.bounds
-        until = at + bounds.longest
+        # Time to become fast, and two windows at full speed: one of them lies whole within.
+        until = at + _RAMP + 2.05 * bounds.longest
         count = 0
         # Whatever window there is, half of these fall into one.
         wanted = int(2.05 * bounds.aim) + _HEAD
@@ -301,6 +309,7 @@ class Prober:
         """Ask until something is refused again; few requests where they would say nothing new."""
         self.phase = "burst"
         at, count, refused = self._now, 0, self._refused
+        self._burst_begun = at
         broken = 0
         while self._refused == refused:
             if count == _FEW and cycle and self.opinion.limit_known and not self.opinion.is_bucket:
@@ -316,12 +325,12 @@ class Prober:
             if not (yield from self._send(at, asked)):
                 return
             count += 1
-            at = max(at, self._now - 0.2) + 1 / min(self.bounds.rate, self._pace(count))
+            at = max(at, self._now - 0.2) + 1 / min(self.bounds.rate, self._pace(count, cycle))
 
-    def _pace(self, count: int) -> float:
+    def _pace(self, count: int, cycle: int) -> float:
         """Requests a second in a burst: the first few come faster than those that they may be let in for."""
-        if count < _FEW and not self.opinion.is_bucket:
-            return min(25.0, self._most_rate())
+        if count < _FEW * (1 + cycle % 2) and not self.opinion.is_bucket:
+            return min(25.0 * (1 + cycle % 2), self._most_rate())
         return min(self._most_rate(), max(5.0, self._quota() / 10) + count)
 
     def _most_rate(self) -> float:

@@ -80,5 +80,5 @@ def test_the_rows_say_what_was_found() -> None:
 
 @pytest.mark.parametrize("damage", [{"quota": "lines"}, {"low": "much"}])
 def test_a_damaged_record_is_no_limit(damage: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="quota|convert"):
+    with pytest.raises(ValueError, match=r"quota|convert"):
         limit_from(record(**damage))
