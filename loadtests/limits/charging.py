@@ -5,16 +5,15 @@ Law: where requests that were seen cost the same in two ways, neither is named.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from loadtests.limits.observed import Asked, Observation, Price
+from loadtests.limits.observed import Asked, Observation, Price, Timeline
 from loadtests.limits.opinion import Opinion, judged
 
-
-def tokens_used(one: Observation) -> float:
-    """The tokens that a request used by the endpoint's count, or may have used where it gave none."""
-    return float(one.asked.prompt + one.asked.max_tokens if one.used is None else one.used)
+# A prompt is reckoned otherwise than it is counted in the end.
+_ROOM = 1.02
 
 
 def tokens_asked(one: Observation, sizes: Mapping[Asked, float]) -> float:
@@ -45,19 +44,39 @@ def prices(seen: Sequence[Observation]) -> dict[str, Price]:
     }
 
 
-def judged_tokens(seen: Sequence[Observation]) -> Opinion:
-    """What observations mean for a quota of tokens: the way of charging that they contradict least."""
+def price_of(seen: Sequence[Observation], opinion: Opinion) -> Price:
+    """The price that an opinion rests on."""
     ways = prices(seen)
-    alike = all(abs(ways["asked"](one)[0] - ways["usage"](one)[0]) <= 0.02 * ways["asked"](one)[0] for one in seen)
-    if alike:
-        return judged(seen, price=ways["usage"], label="")
-    opinions = [judged(seen, price=price, label=name) for name, price in ways.items()]
-    known = [one for one in opinions if one.best is not None]
-    if not known:
-        return opinions[0]
-    known.sort(key=lambda one: one.best.contradictions if one.best else 0)
-    best = known[0]
-    rival = next((one for one in known[1:] if one.best and best.best), None)
-    if rival is not None and rival.best and best.best and rival.best.contradictions <= best.best.contradictions + 1:
-        return replace(best, best=replace(best.best, price=""))
-    return best
+    return ways.get(opinion.best.price if opinion.best is not None else "", ways["usage"])
+
+
+def judged_tokens(seen: Sequence[Observation]) -> Opinion:
+    """What observations mean for a quota of tokens.
+
+    The limit rests on those requests that use what they ask for; with it known, the others tell how they are charged.
+    """
+    wide = min((one.sent for one in seen if one.asked.kind == "wide"), default=math.inf)
+    before = [one for one in seen if one.sent < wide]
+    opinion = judged(before, price=prices(before)["usage"], label="")
+    if opinion.best is None or len(before) == len(seen):
+        return opinion
+    wrong = {name: _contradictions(opinion, seen, price) for name, price in prices(seen).items()}
+    least = min(wrong.values())
+    names = " or ".join(name for name, count in wrong.items() if count == least)
+    return replace(opinion, best=replace(opinion.best, price=names))
+
+
+def _contradictions(opinion: Opinion, seen: Sequence[Observation], price: Price) -> int:
+    """How many requests contradict that limiter if they are charged so."""
+    best = opinion.best
+    if best is None:
+        return 0
+    timeline = Timeline(seen, slack=opinion.slack, price=price, refused=best.refused_count, failed=best.failed_count)
+    at = best.limiter.counted(timeline)
+    wrong = 0
+    for index, one in enumerate(timeline.seen):
+        least, most = at(index)
+        own = timeline.prices[index][0]
+        wrong += bool(one.passed) and least + own > best.high * _ROOM
+        wrong += one.passed is False and most + own <= best.low / _ROOM
+    return wrong

@@ -41,12 +41,6 @@ class Finding:
         """Whether there is a limit."""
         return self.opinion.best is not None
 
-    @property
-    def contradicted(self) -> bool:
-        """Whether no kind of limiter explains what was seen."""
-        best = self.opinion.best
-        return best is not None and best.contradictions > max(1, best.checked // 50)
-
     def to_record(self) -> dict[str, Any]:
         """The verdict as the log has it; `low` and `high` are of the limit a minute, `high` None where unbounded."""
         best = self.opinion.best
@@ -91,7 +85,8 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     elif opinion.period < prober.bounds.longest / 2 and prober.phase == "over":
         # A longer window behind it was looked for up to what passed.
         low = min(low, max(passed, most_in(seen, prober.bounds.longest, price) * MINUTE / prober.bounds.longest))
-    if best is not None and best.contradictions > max(1, best.checked // 50):
+    # What an endpoint reckons for a prompt differs from what it counts in the end.
+    if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
         high = math.inf
     return Finding(

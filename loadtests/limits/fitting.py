@@ -127,7 +127,7 @@ def returns(seen: Sequence[Observation]) -> list[tuple[float, float]]:
     for one in seen:
         if one.passed is False:
             last = one
-        elif one.passed and last is not None:
+        elif one.passed and last is not None and one.asked.most >= last.asked.most:
             if one.sent >= last.answered:
                 found.append((last.sent, one.sent))
             last = None

@@ -108,7 +108,7 @@ def limits_told(seen: Sequence[Observation], opinion: Opinion) -> Told:
     if opinion.best is not None:
         bounds = [(opinion.low, opinion.high), opinion.holds]
         for value, count in told.items():
-            near = any(low * 0.98 <= value <= high * 1.02 for low, high in bounds)
+            near = any(low * 0.98 - 1 <= value <= high * 1.02 + 1 for low, high in bounds)
             outcomes["true" if near else "not what was found"] += count
     return Told(present=sum(told.values()), of=len(answers), outcomes=dict(outcomes), values=tuple(sorted(told)[:8]))
 

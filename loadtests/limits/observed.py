@@ -24,6 +24,11 @@ class Asked:
     max_tokens: int = 1
     candidates: int = 1
 
+    @property
+    def most(self) -> int:
+        """The most tokens that it may cost."""
+        return self.prompt + self.max_tokens * self.candidates
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:

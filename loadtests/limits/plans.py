@@ -60,7 +60,7 @@ LIMIT_PROFILES: Mapping[str, LimitProfile] = {
             quota="tokens",
             up_to=1.2 * DOCUMENTED["tokens"],
             rate=20.0,
-            prompt_tokens=1_000,
+            prompt_tokens=500,
         ),
     )
 }

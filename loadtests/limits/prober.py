@@ -61,6 +61,7 @@ _CYCLES = 16
 _APART = 0.1
 _FEW = 8
 _TRIED = 10
+_FINE = 4
 _SHORT = 3.0
 # Waits of one length would be taken for windows.
 _VARIED = (1.0, 0.6, 0.85, 0.45)
@@ -71,7 +72,8 @@ _SURE = 2
 class Prober:
     """One search for one quota; `judge` says what the observations mean so far.
 
-    `plain` is what is asked for, `broken` a request that the endpoint refuses for itself (None: not tried).
+    `plain` is what is asked for, `broken` a request that the endpoint refuses for itself (None: not tried). `finer` are
+    smaller ones that use up what is left, and `wide` one that may use as much as a plain one and uses little.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class Prober:
         *,
         plain: Asked,
         broken: Asked | None = None,
+        finer: Sequence[Asked] = (),
+        wide: Asked | None = None,
     ) -> None:
         self.bounds = bounds
         self.seen: list[Observation] = []
@@ -91,8 +95,8 @@ class Prober:
         self.behind: Opinion | None = None
         self.trace: list[tuple[float, Opinion]] = []
         self._judge = judge
-        self._plain = plain
-        self._broken = broken
+        self._plain, self._broken = plain, broken
+        self._finer, self._wide = finer, wide
         self._begun = self._now = 0.0
         self._answered = self._refused = 0
         self._last_refused: Observation | None = None
@@ -108,8 +112,6 @@ class Prober:
         self._now = now
         if not self.ended:
             self.ended = self._spent()
-        if self.ended and self.phase == "over":
-            return None
         if self.ended:
             return self._finish()
         step = next(self._course, None)
@@ -141,7 +143,7 @@ class Prober:
 
     def _finish(self) -> Step | None:
         """Wait for what is under way, then judge for good."""
-        if self.under_way and self._now < self._quiet_since + _SETTLE:
+        if self.phase != "over" and self.under_way and self._now < self._quiet_since + _SETTLE:
             return Wait(self._quiet_since + _SETTLE)
         self.phase = "over"
         self.opinion = self._judge(self._puzzling())
@@ -169,12 +171,45 @@ class Prober:
             self.ended = "nothing was refused"
             return
         yield from self._cycles()
+        if self._wide is not None and self.opinion.enough:
+            yield from self._try_wide(self._wide)
         if self.opinion.enough and self.opinion.period < self.bounds.longest / 2:
             short = self.opinion
             if (yield from self._long_check(short)):
                 self.behind = short
                 self.opinion = Opinion()
                 yield from self._cycles()
+
+    def _try_wide(self, wide: Asked) -> Course:
+        """Ask for much and use little, as often as a limit on what is asked for would allow, and a fifth more."""
+        pause = self._now + (self.bounds.longest / 4 if self.opinion.is_bucket else 0.0)
+        while self._now < pause:
+            yield Wait(pause)
+        if not (yield from self._until_return(_FIRST_GAP)):
+            return
+        passed = max(1, sum(1 for one in self.seen if one.passed and one.asked == self._plain))
+        at, refused = self._now, self._refused
+        for _ in range(min(int(1.2 * self.bounds.aim), passed)):
+            if not (yield from self._send(at, wide)):
+                break
+            at = max(at, self._now - 0.2) + 1 / self.bounds.rate
+        yield from self._settle()
+        if self._refused > refused:
+            yield from self._use_up()
+        self._enough()
+
+    def _use_up(self) -> Course:
+        """Ask for less and less, so that what a large request would not fit into shows how much it is."""
+        yield from self._settle()
+        for asked in self._finer:
+            for _ in range(_FINE):
+                refused = self._refused
+                # Apart, or else they would be taken for too many at one moment.
+                if not (yield from self._send(self._now + _APART, asked)):
+                    break
+                yield from self._settle()
+                if self._refused > refused:
+                    break
 
     def _puzzling(self) -> Sequence[Observation]:
         """What was seen, without the refusals that a shorter window accounts for."""
@@ -238,11 +273,13 @@ class Prober:
         wanted = int(2.05 * bounds.aim) + _HEAD
         while count < wanted and not self._refused and self._now < until:
             if not (yield from self._send(at, self._plain)):
-                return
+                break
             count += 1
             at = max(at, self._now - 0.2) + (_PAUSE if count == _HEAD else 1 / min(bounds.rate, 20 + count / 3))
         # The last answers may still refuse.
         yield from self._settle()
+        if self._refused:
+            yield from self._use_up()
 
     def _settle(self) -> Course:
         """Wait for what is under way."""
@@ -323,9 +360,10 @@ class Prober:
             asked = self._broken if self._broken and broken else self._plain
             broken = max(0, broken - 1)
             if not (yield from self._send(at, asked)):
-                return
+                break
             count += 1
             at = max(at, self._now - 0.2) + 1 / min(self.bounds.rate, self._pace(count, cycle))
+        yield from self._use_up()
 
     def _pace(self, count: int, cycle: int) -> float:
         """Requests a second in a burst: the first few come faster than those that they may be let in for."""

@@ -10,9 +10,9 @@ from typing import Any
 import gevent
 
 from loadtests.limits.asking import Asker
-from loadtests.limits.charging import judged_tokens
+from loadtests.limits.charging import judged_tokens, price_of
 from loadtests.limits.finding import finding, tally
-from loadtests.limits.observed import Asked
+from loadtests.limits.observed import Asked, one_each
 from loadtests.limits.opinion import judged
 from loadtests.limits.plans import LimitPlan
 from loadtests.limits.prober import Prober
@@ -38,6 +38,8 @@ def search(
         judged_tokens if tokens else partial(judged),
         plain=Asked(prompt=plan.search.prompt_tokens, max_tokens=plan.search.max_tokens),
         broken=None if tokens else Asked(kind="broken"),
+        finer=[Asked(prompt=plan.search.prompt_tokens // share, max_tokens=1) for share in (4, 16)] if tokens else (),
+        wide=Asked(kind="wide", prompt=16, max_tokens=plan.search.prompt_tokens) if tokens else None,
     )
     asker = Asker(
         prober,
@@ -68,7 +70,8 @@ def search(
 
 def _record(asker: Asker, plan: LimitPlan, seconds: float) -> dict[str, Any]:
     prober = asker.prober
-    found = finding(prober, plan.search.quota)
+    price = price_of(prober.seen, prober.opinion) if plan.search.quota == "tokens" else one_each
+    found = finding(prober, plan.search.quota, price)
     answered = sum(one.passed is not None for one in prober.seen)
     reason = asker.reason or ("" if answered else "nothing was answered")
     return {
@@ -110,6 +113,9 @@ def _request(where: Target, seed: int, asked: Asked, number: int) -> bytes:
     if asked.kind == "broken":
         # Wrong by its type; where nobody looks at it, it costs no more than the others.
         body["temperature"] = "hot"
+    if asked.kind == "wide":
+        # Asked for at length and ended soon: what is charged at once differs from what is used.
+        body["stop"] = [" ", "e", "a", "."]
     if asked.candidates > 1:
         body["best_of"] = asked.candidates
     return where.request(json.dumps(body).encode())
