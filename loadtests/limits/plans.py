@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from loadtests.arrivals import Schedule
 from loadtests.limits.finding import DOCUMENTED
 from loadtests.limits.prober import Bounds
 from loadtests.profiles import Plan, PlanError, Profile
@@ -84,6 +85,10 @@ class LimitPlan(Plan):
 
     search: LimitProfile = LIMIT_PROFILES["request-limit"]
     bounds: Bounds = _NOTHING
+
+    def schedule(self, seed: int) -> Schedule:
+        """None: what is sent depends on what came back."""
+        raise PlanError(f"{self.search.name} has no schedule (seed {seed}): each answer decides what is asked next")
 
     def to_record(self) -> dict[str, Any]:
         """The plan as a JSON object for the log."""

@@ -33,3 +33,8 @@ def test_no_more_is_refused_than_1_3_windows_of_what_is_documented() -> None:
 def test_a_senseless_change_is_refused_in_words(overrides: dict[str, object], said: str) -> None:
     with pytest.raises(PlanError, match=said):
         limit_plan("request-limit", overrides)
+
+
+def test_a_search_has_no_schedule_that_a_load_could_follow() -> None:
+    with pytest.raises(PlanError, match="no schedule"):
+        limit_plan("request-limit", {}).schedule(0)
