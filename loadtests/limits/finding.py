@@ -85,6 +85,9 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     elif opinion.period < prober.bounds.longest / 2 and prober.phase == "over":
         # A longer window behind it was looked for up to what passed.
         low = min(low, max(passed, most_in(seen, prober.bounds.longest, price) * MINUTE / prober.bounds.longest))
+    if best is not None and opinion.rivals:
+        # Undecided: what passed was let pass by some kind of limiter, of which a minute may have seen two windows.
+        low, high = passed // 2, short.high if short is not None else math.inf
     # What an endpoint reckons for a prompt differs from what it counts in the end.
     if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
