@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from loadtests.limits.plans import LIMIT_PROFILES, limit_plan
 from loadtests.plans import Plan, plan
 from loadtests.profiles import PlanError, profile
 from loadtests.target import Target, target
@@ -66,9 +67,10 @@ class Orders:
 
     def plan(self) -> Plan:
         """What the run does and may cost; `PlanError` for orders that make no sense."""
-        made = plan(profile(self.profile), self.overrides)
-        if made.profile.search and max(self.processes, self.workers) > 1:
-            raise PlanError(f"{self.profile} chooses its rates by what it measures, so it runs in one process only")
+        limit = self.profile in LIMIT_PROFILES
+        made = limit_plan(self.profile, self.overrides) if limit else plan(profile(self.profile), self.overrides)
+        if (limit or made.profile.search) and max(self.processes, self.workers) > 1:
+            raise PlanError(f"{self.profile} decides by its answers what to send, so it runs in one process only")
         return made
 
     def operation(self) -> tuple[Contract, Operation]:

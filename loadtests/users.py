@@ -26,6 +26,7 @@ from loadtests.campaign import Campaign, Start
 from loadtests.collect import Collector, Sample
 from loadtests.fleet import Master, Worker
 from loadtests.gauges import Gauges
+from loadtests.limits.plans import LIMIT_PROFILES
 from loadtests.orders import Orders, targets
 from loadtests.pool import Pool
 from loadtests.profiles import BOUNDS, CHOICES, FILES, PROFILES, TEXTS, PlanError
@@ -279,6 +280,10 @@ def _on_init(environment: Environment, **_: Any) -> None:
 def _orders_from_options(environment: Environment) -> Orders:
     """What the command line or the form of the web page asks for, which sends every number as text."""
     options = environment.parsed_options
+    profile = getattr(options, "profile", None) or "streaming"
+    if profile in LIMIT_PROFILES:
+        # It decides by each answer what to ask next, which no schedule of users does.
+        raise PlanError(f"{profile} is no load for locust; run it with `seatrial load --profile {profile}`")
     try:
         numbers = {name: _number(getattr(options, name, None)) for name in BOUNDS}
         seed = int(options.seed or 0) if options is not None else 0
@@ -288,7 +293,7 @@ def _orders_from_options(environment: Environment) -> Orders:
     return Orders(
         target=environment.host or "",
         contract=getattr(options, "contract", None) or "azure-llama",
-        profile=getattr(options, "profile", None) or "streaming",
+        profile=profile,
         overrides={**numbers, **{name: getattr(options, name, None) or None for name in (*TEXTS, *CHOICES)}},
         seed=seed,
         ca_file=getattr(options, "ca_file", None) or None,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.wire.exchange import Exchange
+from reports.limits import Limit
 from reports.shapes import Capacity, Course, Goodput, Kind
 from schemas.model import Requirement
 
@@ -218,6 +219,7 @@ class Run:
     outcomes: tuple[Outcome, ...] = ()
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     loads: tuple[Load, ...] = ()
+    limits: tuple[Limit, ...] = ()
     samples: tuple[Sample, ...] = ()
     sample_count: int = 0
     end: End | None = None
