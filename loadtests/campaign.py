@@ -6,9 +6,8 @@ beside it.
 
 from __future__ import annotations
 
-import gc
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +16,18 @@ import gevent
 import gevent.event
 import gevent.pool
 
+from loadtests.alarm import Alarm
 from loadtests.arrivals import shared_out
+from loadtests.budget import Budget
 from loadtests.closed import ClosedLoop
 from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.gauges import Gauges
 from loadtests.plans import Plan
 from loadtests.pool import Pool
+from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target
+from loadtests.watch import MOST_LAG_MS, Watch
 from loadtests.wholes import read_whole
 from loadtests.workload import Asked
 
@@ -32,7 +35,6 @@ from loadtests.workload import Asked
 MOST_LATENESS_MS = 50.0
 LEAST_RATE = 0.95
 
-_LAG_PERIOD = 0.02
 # How long a stop waits for streams to be given up; the answer is read no further, so this is mere tidying.
 _STOP_SECONDS = 0.5
 # Time between the end of the warm-up and the first arrival (s), for the pool to settle.
@@ -51,6 +53,18 @@ class Progress:
     planned: int
 
 
+@dataclass(frozen=True)
+class Start:
+    """What comes between the warm-up and the schedule.
+
+    `self_check` measures this process's own error; `begin_at` waits for whoever shares the load and returns the moment
+    (ns) at which all begin, 0 when they never will.
+    """
+
+    self_check: bool = False
+    begin_at: Callable[[], int] | None = None
+
+
 class Campaign:
     """One run, or the share that worker `index` of `workers` has in it; `run` blocks its greenlet until it is over."""
 
@@ -64,53 +78,75 @@ class Campaign:
         index: int = 0,
         workers: int = 1,
         on_sample: Callable[[Sample], None] | None = None,
+        start: Start | None = None,
     ) -> None:
         self.plan = plan
         self.collector = Collector()
+        self.gauges = Gauges(plan)
+        self.bias: Bias | None = None
+        self._watch = Watch(self.collector.lagged)
+        self._start = start or Start()
         self._target = target
         self._pool = pool
         self._seed = seed
         self._on_sample = on_sample
-        self.gauges = Gauges(plan)
         self._loop = ClosedLoop(plan, seed, index, workers) if plan.closed else None
         self._numbers = range(0 if plan.closed else plan.scheduled)[index::workers]
         self._schedule = shared_out(plan.schedule(seed), index, workers)
         self._warmups = range(plan.profile.warmup)[index::workers]
-        self._room = (plan.profile.token_cap or plan.tokens) // workers
+        self._budget = Budget((plan.profile.token_cap or plan.tokens) // workers)
         self._streams = gevent.pool.Group()
         self._stop = gevent.event.Event()
         self._reason = ""
         self._warmed: list[Reading] = []
+        self._uncounted: deque[tuple[Reading, float, Asked]] = deque()
+        self._news = gevent.event.Event()
         self._begun = time.perf_counter_ns()
         self._epoch = 0
         self._last_started = 0.0
-        self._sent = self._done = self._spent = self._warmup_spent = self._unsent = self._held = 0
-        # Tokens that the endpoint counted for each that a prompt was meant to have; 0: not known yet.
-        self._dearest = 0.0
-        self._seconds = self._cpu = 0.0
+        self._sent = self._done = self._warmup_spent = self._unsent = 0
+        self._seconds = 0.0
 
     def run(self) -> None:
         """The whole run; never raises for what the endpoint does."""
-        cpu = time.process_time()
         self._begun = time.perf_counter_ns()
-        watch = None
+        server = CalibratedServer() if self._start.self_check else None
+        counting = gevent.spawn(self._count_when_idle)
         try:
-            if self._warm_up():
-                # A collection of the oldest generation takes longer than a token.
-                gc.collect()
-                gc.freeze()
-                watch = gevent.spawn(self._watch_loop)
+            if self._warm_up() and self._trusted(server) and self._agreed():
+                self._watch.start()
                 self._send_all()
                 self._drain()
         finally:
-            gc.unfreeze()
-            if watch is not None:
-                watch.kill()
+            if server is not None:
+                server.close()
+            self._watch.end()
             self._streams.kill(timeout=_STOP_SECONDS)
             self._pool.close()
+            counting.kill()
+            while self._uncounted:
+                self._count(*self._uncounted.popleft())
             self._seconds = (time.perf_counter_ns() - (self._epoch or self._begun)) / 1e9
-            whole = (time.perf_counter_ns() - self._begun) / 1e9
-            self._cpu = (time.process_time() - cpu) / whole if whole else 0.0
+
+    def _trusted(self, server: CalibratedServer | None) -> bool:
+        """Whether this process reads truly what another one sends, with as many streams as are likely to be open."""
+        if server is not None:
+            self.bias = check_self(len(self._pool), server)
+            if why := self.bias.why_invalid():
+                self.stop(why)
+        return not self._stop.is_set()
+
+    def _agreed(self) -> bool:
+        """Wait until all who share the load are ready, and hear from which moment the schedule counts."""
+        if self._start.begin_at is None:
+            return True
+        waiting = gevent.spawn(self._start.begin_at)
+        gevent.wait([waiting, self._stop], count=1)
+        self._epoch = waiting.value or 0 if waiting.ready() else 0
+        waiting.kill()
+        if not self._epoch:
+            self.stop("the load was not begun: a process that shares it was lost")
+        return bool(self._epoch)
 
     def stop(self, reason: str) -> None:
         """Send nothing more and give up what is under way; the run is not valid, for that reason."""
@@ -123,7 +159,7 @@ class Campaign:
             sent=self._sent,
             done=self._done,
             ok=self.collector.counts["ok"],
-            tokens=self._spent,
+            tokens=self._budget.spent,
             seconds=(time.perf_counter_ns() - self._begun) / 1e9,
             planned=(self._loop.requests if self._loop else len(self._numbers)) + len(self._warmups),
         )
@@ -140,25 +176,23 @@ class Campaign:
             "seconds": round(self._seconds, 6),
             "valid": not reason,
             "reason": reason,
-            "rate": {
-                "planned": round(self._rate(), 4),
-                "achieved": round(self._achieved() * self._rate(), 4),
-            },
+            "rate": {"planned": round(self._rate(), 4), "achieved": round(self._achieved() * self._rate(), 4)},
             "unsent": self._unsent,
             "warmup": {
                 "counts": dict(Counter(reading.outcome for reading in self._warmed)),
                 "tokens": self._warmup_spent,
             },
-            "client": {"cpu": round(self._cpu, 4)},
+            "client": self._watch.to_record(),
+            "proxy": self._target.proxy.name if self._target.proxy else "",
+            "self_check": {"skipped": True} if self.bias is None else self.bias.to_record(),
         }
 
     def why_invalid(self) -> str:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        # One request in a hundred may be late, and one in a shorter run: there the p99 is the maximum, a single hiccup.
-        share = 100.0 - max(1.0, 100.0 / max(2, total))
-        late = self.collector.percentile("lateness", share)
+        late, late_share = self._worst("lateness")
+        lag, lag_share = self._worst("loop_lag")
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -168,11 +202,22 @@ class Campaign:
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
             (
                 late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
+                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
             ),
+            (
+                lag > MOST_LAG_MS,
+                f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be",
+            ),
+            (self._watch.why_invalid(), self._watch.why_invalid()),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
         return next((text for holds, text in reasons if holds), "")
+
+    def _worst(self, measure: str) -> tuple[float, float]:
+        """A fault of ours in ms at p99, and that percentile."""
+        # One in a hundred may be worse, and one in a shorter run: there the p99 is the maximum, a single hiccup.
+        share = 100.0 - max(1.0, 100.0 / max(2, self.collector.histograms[measure].get_total_count()))
+        return self.collector.percentile(measure, share), share
 
     def _achieved(self) -> float:
         """The share of the planned rate that was reached (1 at most)."""
@@ -185,10 +230,11 @@ class Campaign:
         return (begun / count) * (seconds / max(seconds, self._last_started - MOST_LATENESS_MS / 1000))
 
     def _rate(self) -> float:
-        """The planned mean rate, in requests per second; that which came about where answers decide."""
+        """The mean rate of this share of the plan, per second; that which came about where answers decide."""
         if self._loop is not None:
             return self.collector.counts.total() / max(self._seconds, 1e-9)
-        return self.plan.scheduled / self.plan.seconds if self.plan.seconds else self.plan.profile.rate
+        whole = self.plan.scheduled / self.plan.seconds if self.plan.seconds else self.plan.profile.rate
+        return whole * len(self._numbers) / max(1, self.plan.scheduled)
 
     def _warm_up(self) -> bool:
         """Send what counts in no figure and open connections; whether the run can go on."""
@@ -220,27 +266,34 @@ class Campaign:
 
     def _send_all(self) -> None:
         """Begin each request when it is due. The next body is made before waiting, so that making it delays nothing."""
-        self._epoch = time.perf_counter_ns() + int(_LEAD * 1e9)
-        if self._loop is not None:
-            self._stop.wait(_LEAD)
-            users = [
-                self._streams.spawn(self._loop.live, user, self._next, self._pause, self._now)
-                for user in self._loop.users
-            ]
-            self._wait_for(users, self.plan.seconds)
-            return
+        self._epoch = self._epoch or time.perf_counter_ns() + int(_LEAD * 1e9)
+        alarm = Alarm(self._stop)
+        try:
+            if self._loop is None:
+                self._send_each(alarm)
+            else:
+                self._send_as_answered(self._loop, alarm)
+        finally:
+            alarm.close()
+
+    def _send_each(self, alarm: Alarm) -> None:
         for number, due in zip(self._numbers, self._schedule, strict=True):
             asked, request = self._request(number)
-            if self._stop.wait(max(0.0, due - self._now())):
+            if alarm.wait(due - self._now()):
                 return
             held = self._hold(asked)
             if not held:
                 return
             if len(self._streams) >= self.plan.profile.streams:
                 self._unsent += 1
-                self._held -= held
+                self._budget.release(held)
                 continue
             self._streams.spawn(self._one, due, asked, request, held)
+
+    def _send_as_answered(self, loop: ClosedLoop, alarm: Alarm) -> None:
+        alarm.wait(-self._now())
+        users = [self._streams.spawn(loop.live, user, self._next, self._pause, self._now) for user in loop.users]
+        self._wait_for(users, self.plan.seconds)
 
     def _drain(self) -> None:
         """Wait for the streams under way, until the time for that is over or the run is stopped."""
@@ -262,26 +315,37 @@ class Campaign:
         return bool(self._stop.wait(seconds))
 
     def _one(self, due: float | None, asked: Asked, request: bytes, held: int = 0) -> Reading:
-        """Send one request, read its answer and count it; `due` is None in the warm-up, `held` what `_hold` took."""
+        """Send one request and read its answer; `due` is None in the warm-up, `held` what `_hold` took."""
         self._sent += 1
         if due is not None:
             self._last_started = max(self._last_started, self._now())
         read = read_stream if asked.kind.stream else read_whole
         reading = read(self._pool, request, deadline=self.plan.profile.deadline)
-        self._held -= held
         self._done += 1
-        self._spent += self._cost(reading, asked)
-        self._dearest = max(self._dearest, (reading.prompt_tokens or 0) / asked.likely_prompt)
+        cost = self._budget.settle(reading, asked, held)
         if due is None:
             self._warmed.append(reading)
-            self._warmup_spent += self._cost(reading, asked)
-            return reading
+            self._warmup_spent += cost
+        else:
+            self._uncounted.append((reading, due, asked))
+            self._news.set()
+        return reading
+
+    def _count_when_idle(self) -> None:
+        """Count what was read when no stream has anything to say: nobody waits for that, nor a user for the next."""
+        while True:
+            self._news.wait()
+            self._news.clear()
+            while self._uncounted:
+                gevent.idle()
+                self._count(*self._uncounted.popleft())
+
+    def _count(self, reading: Reading, due: float, asked: Asked) -> None:
         measured = sample(reading, epoch=self._epoch, intended=due)
         self.collector.add(measured)
         self.gauges.add(measured, asked)
         if self._on_sample is not None:
             self._on_sample(measured)
-        return reading
 
     def _request(self, number: int) -> tuple[Asked, bytes]:
         """What the `number`-th request asks, and its bytes."""
@@ -289,38 +353,13 @@ class Campaign:
         return asked, self._target.letter(asked)
 
     def _hold(self, asked: Asked) -> int:
-        """Set aside what one request more may cost and return it; 0 where that is more than the run has left."""
-        most = self._reserve(asked)
-        if self._spent + self._held + most <= self._room:
-            self._held += most
-            return most
-        # What is under way is paid for, so it is read to its end.
-        self._reason = self._reason or f"the cap of {self._room:,} tokens left no room for more requests"
-        return 0
-
-    def _reserve(self, asked: Asked) -> int:
-        """The most that one request more may cost, as far as the endpoint's own counts have shown."""
-        # Words differ in their tokens, so a quarter more than the dearest prompt so far.
-        prompt = int(1.25 * self._dearest * asked.likely_prompt) + 4 if self._dearest else asked.most_prompt
-        return min(prompt, asked.most_prompt) + asked.max_tokens
-
-    def _cost(self, reading: Reading, asked: Asked) -> int:
-        """The tokens that a request has cost: what the endpoint says, or else what it may have charged."""
-        if reading.status != 200 and reading.outcome not in {"timeout", "abandoned"}:
-            return 0
-        prompt = reading.prompt_tokens
-        completion = reading.completion_tokens
-        # A whole answer without a count may have had any length.
-        unknown = reading.chunks if asked.kind.stream else asked.max_tokens
-        return (asked.most_prompt if prompt is None else prompt) + (unknown if completion is None else completion)
+        """What the budget sets aside for one request more; 0 ends the run."""
+        held = self._budget.hold(asked)
+        if not held:
+            # What is under way is paid for, so it is read to its end.
+            self._reason = self._reason or f"the cap of {self._budget.room:,} tokens left no room for more requests"
+        return held
 
     def _now(self) -> float:
         """Seconds on the run's clock."""
         return (time.perf_counter_ns() - self._epoch) / 1e9
-
-    def _watch_loop(self) -> None:
-        """Measure how late this process wakes up."""
-        while True:
-            before = time.perf_counter_ns()
-            gevent.sleep(_LAG_PERIOD)
-            self.collector.lagged((time.perf_counter_ns() - before) / 1e9 - _LAG_PERIOD)

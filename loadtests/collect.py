@@ -38,6 +38,12 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 # What reading a record raises when it is none, the decoder's struct and zlib included.
 _NOT_A_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error, zlib.error)
 
+# Different gaps that wait for their histogram: it takes them in within a few milliseconds.
+_MOST_GAPS = 4096
+
+# How many different details of each kind of failure the log keeps.
+MOST_EXAMPLES = 3
+
 # Outcomes in which no connection existed.
 UNREACHED = ("refused",)
 
@@ -123,11 +129,27 @@ class Collector:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.histograms: dict[str, Any] = {name: empty() for name in MEASURES}
+        self._histograms: dict[str, Any] = {name: empty() for name in MEASURES}
+        # Gaps (us) that are in no histogram yet: recording each by itself would hold up every other stream.
+        self._gaps: Counter[int] = Counter()
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.uncounted = 0
         self.disagreeing = 0
+        # Chunks with content and the endpoint's count of tokens, of the streams that have such a count.
+        self.chunks = 0
+        self.chunk_tokens = 0
+        self.examples: dict[str, list[str]] = {}
+
+    @property
+    def histograms(self) -> dict[str, Any]:
+        """The histogram of each measure, in microseconds."""
+        if self._gaps:
+            itl = self._histograms["itl"]
+            for gap, count in self._gaps.items():
+                itl.record_value(min(gap, HIGHEST), count)
+            self._gaps.clear()
+        return self._histograms
 
     def add(self, one: Sample) -> None:
         """Count one request, and its latencies if its stream was complete."""
@@ -139,11 +161,22 @@ class Collector:
         if reading.sent and not reading.reused:
             self._record("connect", (reading.sent - reading.started) / 1e9)
         if reading.outcome != "ok":
+            self._example(reading.outcome, reading.detail)
             return
-        self.uncounted += reading.completion_tokens is None
-        # More chunks with content than tokens cannot be: one of the two counts is wrong.
-        self.disagreeing += reading.completion_tokens is not None and reading.completion_tokens < reading.chunks
+        if reading.completion_tokens is None:
+            self.uncounted += 1
+        else:
+            # More chunks with content than tokens cannot be: one of the two counts is wrong.
+            self.disagreeing += reading.completion_tokens < reading.chunks
+            # An answer that came as a whole has tokens and no chunks: it says nothing about them.
+            self.chunks += reading.chunks
+            self.chunk_tokens += reading.completion_tokens if reading.chunks else 0
         self._latencies(one)
+
+    def _example(self, outcome: str, detail: str) -> None:
+        kept = self.examples.setdefault(outcome, [])
+        if detail and detail not in kept and len(kept) < MOST_EXAMPLES:
+            kept.append(detail)
 
     def _latencies(self, one: Sample) -> None:
         reading = one.reading
@@ -155,9 +188,9 @@ class Collector:
             return
         self._record("ttft", one.t_first - one.t_sent)
         self._record("ttft_intended", one.t_first - one.t_intended)
-        itl = self.histograms["itl"]
-        for gap in reading.gaps:
-            itl.record_value(min(gap // 1000, HIGHEST))
+        self._gaps.update([gap // 1000 for gap in reading.gaps])
+        if len(self._gaps) > _MOST_GAPS:
+            self.histograms  # noqa: B018 - asked for, it takes them in
         if reading.gaps and one.completion_tokens > 1:
             self._record("tpot", (reading.last - reading.first) / 1e9 / (one.completion_tokens - 1))
 
@@ -166,7 +199,7 @@ class Collector:
         self._record("loop_lag", seconds)
 
     def _record(self, name: str, seconds: float) -> None:
-        self.histograms[name].record_value(min(max(0, round(seconds * 1e6)), HIGHEST))
+        self._histograms[name].record_value(min(max(0, round(seconds * 1e6)), HIGHEST))
 
     def merge(self, record: Mapping[str, Any]) -> None:
         """Add what another collector counted, given as its `to_record`; `RecordError` for anything else."""
@@ -176,6 +209,8 @@ class Collector:
             tokens = {
                 name: int(record["tokens"][name]) for name in ("prompt", "completion", "uncounted", "disagreeing")
             }
+            chunks, chunk_tokens = int(record["chunks"]["count"]), int(record["chunks"]["tokens"])
+            examples = [(str(name), str(one)) for name, kept in record["examples"].items() for one in kept]
         except (*_NOT_A_RECORD, HdrCookieException, HdrLengthException) as error:
             raise RecordError(f"no record of load figures: {error!r}") from None
         for name, histogram in self.histograms.items():
@@ -185,6 +220,10 @@ class Collector:
         self.completion_tokens += tokens["completion"]
         self.uncounted += tokens["uncounted"]
         self.disagreeing += tokens["disagreeing"]
+        self.chunks += chunks
+        self.chunk_tokens += chunk_tokens
+        for name, detail in examples:
+            self._example(name, detail)
 
     def to_record(self) -> dict[str, Any]:
         """Counts, histograms and tokens as the log's `load` record has them."""
@@ -200,6 +239,8 @@ class Collector:
                 "uncounted": self.uncounted,
                 "disagreeing": self.disagreeing,
             },
+            "chunks": {"count": self.chunks, "tokens": self.chunk_tokens},
+            "examples": {name: list(kept) for name, kept in sorted(self.examples.items())},
         }
 
     def percentile(self, name: str, percent: float) -> float:

@@ -12,12 +12,13 @@ from typing import Any
 
 import gevent.event
 
-from loadtests.campaign import Campaign, Progress
+from loadtests.campaign import Campaign, Progress, Start
 from loadtests.collect import Collector, Sample
 from loadtests.goodput import judged
 from loadtests.plans import Plan, plan
 from loadtests.pool import Pool
 from loadtests.search import CONFIDENCE, MOST_HICCUPS, SETTLING, Result, Search, Trial, batched, surely_bad
+from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.target import Target
 
 # Time for an endpoint to get rid of what a trial left behind (s); the next one's warm-up then waits for its turn too.
@@ -38,9 +39,12 @@ class Series:
         index: int = 0,
         workers: int = 1,
         on_sample: Callable[[Sample], None] | None = None,
+        start: Start | None = None,
     ) -> None:
         self.plan = plan
         self.collector = Collector()
+        self.bias: Bias | None = None
+        self._checked = start is not None and start.self_check
         self._target = target
         self._pool = pool
         self._seed = seed
@@ -60,6 +64,8 @@ class Series:
         """The whole search; never raises for what the endpoint does."""
         if self._split:
             self.stop("a search chooses by what it measures, so it runs in one process and not in several")
+        elif self._checked:
+            self._check_self()
         while not self._stop.is_set() and (trial := self._search.next(self._results)) is not None:
             if self._before.sent + trial.requests + self.plan.profile.warmup > self.plan.requests:
                 self._ended = "the plan has no requests left for another trial"
@@ -68,6 +74,13 @@ class Series:
                 break
             self._stop.wait(_BETWEEN)
         self._pool.close()
+
+    def _check_self(self) -> None:
+        """Once, for all trials, with as many streams as the first may have open while its answers are good."""
+        streams = round(self.plan.profile.rate * max(self.plan.bounds.values()) / 1e3)
+        self.bias = check_self(streams, CalibratedServer())
+        if why := self.bias.why_invalid():
+            self.stop(why)
 
     def stop(self, reason: str) -> None:
         """End the search; it is not valid, for that reason."""
@@ -108,6 +121,7 @@ class Series:
             "plan": self.plan.to_record(),
             "valid": not reason,
             "reason": reason,
+            "self_check": {"skipped": True} if self.bias is None else self.bias.to_record(),
             "spent": {"requests": spent.sent, "tokens": spent.tokens, "seconds": round(spent.seconds, 3)},
             "capacity": {
                 **asdict(found),

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from reports.limit_slo import LIMIT_OBJECTIVES
 from reports.slo import GOODPUT_BOUNDS, OBJECTIVES, SHARES
 from schemas.model import LEVELS, ROUTES
 
@@ -127,7 +128,7 @@ class _Reader:
             accept_skip=self._skips(accept),
             accept_unsupported=self._patterns(accept, "accept", "unsupported", '["best_of", "chat.logprobs"]'),
             routes=self._routes(self._table(document, "routes", ("require",))),
-            slo=self._slo(self._table(document, "slo", (*OBJECTIVES, *GOODPUT_BOUNDS, _BASELINE))),
+            slo=self._slo(self._table(document, "slo", (*OBJECTIVES, *GOODPUT_BOUNDS, *LIMIT_OBJECTIVES, _BASELINE))),
             baseline=self._baseline(document.get("slo", {})),
             waivers=self._waivers(document.get("waiver", [])),
             source=str(self._path),

@@ -21,6 +21,7 @@ from reports.judge import Verdict
 from reports.lines import course_chart, curve_chart
 from reports.model import Run
 from reports.trends import burst_of
+from reports.trust import load_notes
 from reports.visible import visible
 
 # Evidence beyond this many findings of a grade would make a page that no browser likes; the log has it all.
@@ -37,6 +38,7 @@ def render(run: Run, verdict: Verdict) -> str:
             run=run,
             verdict=verdict,
             view=view,
+            load_notes=load_notes,
             chart=chart,
             figures=figures,
             curve_chart=curve_chart,

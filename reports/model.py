@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.wire.exchange import Exchange
+from reports.limits import Limit
 from reports.shapes import Capacity, Course, Goodput, Kind
 from schemas.model import Requirement
 
@@ -121,7 +122,9 @@ class Load:
     """What one load profile did: requests by outcome, latency histograms by measure, tokens by kind, seconds.
 
     `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why. `spent` has
-    what all trials of a search took together, whose counts and latencies are those of the best one.
+    what all trials of a search took together, whose counts and latencies are those of the best one. `examples` are
+    details of failed requests by outcome; `tokens_per_chunk` is 0 where the endpoint counted none; `self_check` and
+    `client` are what the generator found out about itself; `proxy` is the name of one between it and the endpoint.
     """
 
     profile: str
@@ -137,6 +140,11 @@ class Load:
     capacity: Capacity | None = None
     kinds: tuple[Kind, ...] = ()
     spent: Mapping[str, Any] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tokens_per_chunk: float = 0.0
+    self_check: Mapping[str, Any] = field(default_factory=dict)
+    client: Mapping[str, Any] = field(default_factory=dict)
+    proxy: str = ""
 
     @property
     def requests(self) -> int:
@@ -211,6 +219,7 @@ class Run:
     outcomes: tuple[Outcome, ...] = ()
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     loads: tuple[Load, ...] = ()
+    limits: tuple[Limit, ...] = ()
     samples: tuple[Sample, ...] = ()
     sample_count: int = 0
     end: End | None = None

@@ -10,8 +10,10 @@ from rich.text import Text
 from reports import figures, printing, view
 from reports.evidence import evidence
 from reports.judge import Verdict, listed
+from reports.limit_slo import LimitSummary
 from reports.loads import LoadSummary
 from reports.model import Run
+from reports.trust import load_notes
 from reports.visible import one_line, visible
 
 # With more findings than this, the rest is listed without its evidence: the HTML report has it.
@@ -35,6 +37,8 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = pri
     _readings(console, verdict)
     for load in verdict.loads:
         _load(console, load)
+    for limit in verdict.limits:
+        _limit(console, limit)
     return printing.text_of(out)
 
 
@@ -178,5 +182,15 @@ def _load(console: Console, load: LoadSummary) -> None:
     if load.slos:
         printing.table(console, view.SLO_HEAD, view.slo_rows(load), words=(3, 4))
     _shape(console, load)
+    for note in load_notes(load.load):
+        console.print(Text(note))
     for one in load.latencies:
         console.print(Text(f"{one.measure.name}: {one.measure.definition}", style="dim"))
+
+
+def _limit(console: Console, limit: LimitSummary) -> None:
+    printing.title(console, f"Limit: {one_line(limit.profile)}")
+    for name, text in view.limit_facts(limit):
+        printing.field(console, name, text, width=24)
+    if limit.slos:
+        printing.table(console, view.SLO_HEAD, view.slo_rows(limit), words=(3, 4))

@@ -89,7 +89,7 @@ class LoadRun:
             self._on_progress(record)
             return
         self._log.write(record)
-        if kind == "load":
+        if kind in ("load", "limit"):
             # A search spends more than the counts of its best trial, which are those of its record.
             spent = record.get("spent")
             self.requests = spent["requests"] if spent else sum(record.get("counts", {}).values())

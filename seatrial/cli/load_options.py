@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from loadtests.arrivals import ARRIVALS
+from loadtests.limits.plans import LIMIT_PROFILES
 from loadtests.profiles import PROFILES
 from reports.gate import Gate
 from reports.slo import GOODPUT_BOUNDS
@@ -20,9 +21,10 @@ from seatrial.verdicts import check_baseline
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILE = click.Path(path_type=Path)
+_PROFILES = ", ".join((*PROFILES, *LIMIT_PROFILES))
 # In the order of the help: when requests are sent, what they ask, what is good, what it may cost.
 _OPTIONS = (
-    click.option("--profile", default="streaming", show_default=True, help=f"Load profile: {', '.join(PROFILES)}."),
+    click.option("--profile", default="streaming", show_default=True, help=f"Load profile: {_PROFILES}."),
     click.option("--rate", type=float, help="Requests per second; the first rate of a search for the capacity."),
     click.option("--duration", type=float, help="Seconds; the least of a trial in a search."),
     click.option("--arrivals", type=click.Choice(list(ARRIVALS)), help="How requests are spread at that rate."),
@@ -45,6 +47,8 @@ _OPTIONS = (
     click.option("--share", type=float, help="Share of answers that must be good at the capacity."),
     click.option("--rate-most", type=float, metavar="RATE", help="Highest rate of a search for the capacity."),
     click.option("--resolution", type=float, metavar="SHARE", help="How exactly the capacity is sought."),
+    click.option("--up-to", type=float, help="Limit a minute up to which request-limit and token-limit look."),
+    click.option("--longest", type=float, help="Longest window that they look for, in seconds. [default: 60]"),
     click.option("--warmup", type=int, help="Requests ahead of the load that count in no figure."),
     click.option("--deadline", type=float, metavar="SECONDS", help="Time for one request."),
     click.option("--token-cap", type=int, help="Send nothing more after so many tokens."),
@@ -76,10 +80,13 @@ def load_of(given: dict[str, Any], gate: Gate) -> tuple[str, dict[str, Any]]:
     """
     profile = given.pop("profile")
     changes = {name: given.pop(name) for name in _NAMES}
+    limits = {name: given.pop(name) for name in ("up_to", "longest")}
+    if profile in LIMIT_PROFILES or any(value is not None for value in limits.values()):
+        changes.update(limits)
     for name in ("trace", "prompt_file"):
         # The load process has no folder of the user's.
         changes[name] = None if changes[name] is None else str(changes[name].absolute())
-    if changes["goodput"] is None:
+    if changes["goodput"] is None and profile not in LIMIT_PROFILES:
         bounds = [f"{short}:{gate.slo[name]:g}" for name, short in GOODPUT_BOUNDS.items() if name in gate.slo]
         changes["goodput"] = ",".join(bounds) or None
     return profile, changes

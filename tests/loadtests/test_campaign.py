@@ -10,11 +10,12 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtests.campaign import Campaign
+from loadtests.campaign import Campaign, Start
 from loadtests.collect import Sample
 from loadtests.plans import plan
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES
+from loadtests.selfcheck import Bias
 from loadtests.target import target
 from schemas.contracts import get
 from tests.loadtests.loopback import HEAD, Loopback, Script, answer, free_port, serving, stream_of, with_status
@@ -23,18 +24,26 @@ CHAT = get("azure-llama").operation("chat")
 
 
 def campaign_on(
-    port: int, samples: list[Sample] | None = None, *, share: tuple[int, int] = (0, 1), **changes: Any
+    port: int,
+    samples: list[Sample] | None = None,
+    *,
+    share: tuple[int, int] = (0, 1),
+    self_check: bool = False,
+    **changes: Any,
 ) -> Campaign:
     changes = {"rate": 200, "duration": 0.1, "max_tokens": 4, "deadline": 3, **changes}
     made = plan(PROFILES["streaming"], changes)
     where = target(f"http://127.0.0.1:{port}", CHAT, "key")
     take = samples.append if samples is not None else None
-    return Campaign(made, where, Pool(where.host, where.port), seed=1, index=share[0], workers=share[1], on_sample=take)
+    pool = Pool(where.host, where.port)
+    index, workers = share
+    return Campaign(made, where, pool, seed=1, index=index, workers=workers, on_sample=take, start=Start(self_check))
 
 
 def on_time(campaign: Campaign) -> Campaign:
     """The same campaign as it is judged on a machine that was not busy with other things."""
     campaign.collector.histograms["lateness"].reset()
+    campaign.collector.histograms["loop_lag"].reset()
     campaign._last_started = 0.0
     return campaign
 
@@ -258,6 +267,28 @@ def test_users_of_a_closed_loop_send_one_after_another_and_no_more_than_planned(
     assert record["rate"]["planned"] == record["rate"]["achieved"] > 0
 
 
+def test_users_of_a_closed_loop_wait_for_no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A loop that is never idle: what was read is then counted at the end, and nothing is lost.
+    never = gevent.event.Event()
+    monkeypatch.setattr("loadtests.campaign.gevent.idle", never.wait)
+    with serving(answer(stream_of(2))) as server:
+        campaign = campaign_on(server.port, concurrency=3, requests=12, duration=20, warmup=1)
+        campaign.run()
+    assert campaign.collector.counts == {"ok": 12}
+    assert campaign.gauges.goodput.requests == 12
+
+
+def test_users_of_a_closed_loop_begin_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = time.perf_counter_ns() + int(0.05 * 1e9)
+    samples: list[Sample] = []
+    with serving(answer(stream_of(2))) as server:
+        campaign = campaign_on(server.port, samples, concurrency=2, requests=4, duration=20, warmup=0)
+        campaign._start = Start(begin_at=lambda: began)
+        campaign.run()
+    assert min(one.t_started for one in samples) >= 0
+    assert campaign.collector.counts == {"ok": 4}
+
+
 def test_a_closed_loop_ends_when_its_time_is_over_or_when_it_is_stopped() -> None:
     with serving(answer(stream_of(2))) as server:
         campaign = campaign_on(server.port, concurrency=2, duration=0.1, warmup=0)
@@ -315,3 +346,39 @@ def test_a_record_has_goodput_and_its_course() -> None:
     assert sum(row["requests"] for row in record["timeline"]["windows"]) == 20
     assert all(row["memory_mb"] > 0 for row in record["timeline"]["windows"])
     assert record["kinds"] == {}
+
+
+def test_a_run_that_cannot_trust_itself_sends_nothing_on_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Bias(streams=2, arrival_p95_ms=33.0)
+    monkeypatch.setattr("loadtests.campaign.check_self", lambda streams, server: late)
+    with serving(answer(stream_of(4))) as server:
+        campaign = campaign_on(server.port, self_check=True)
+        campaign.run()
+    record = campaign.to_record()
+    assert not record["valid"]
+    assert "33.0 ms late" in record["reason"]
+    assert record["self_check"]["arrival_p95_ms"] == 33.0
+    assert record["counts"] == {}
+    assert len(server.requests) == 2
+
+
+def test_a_run_reports_its_own_bias_or_that_nobody_asked() -> None:
+    with serving(answer(stream_of(4))) as server:
+        checked = campaign_on(server.port, self_check=True)
+        checked.run()
+        unchecked = campaign_on(server.port)
+        unchecked.run()
+    assert checked.to_record()["self_check"]["streams"] >= 1
+    assert unchecked.to_record()["self_check"] == {"skipped": True}
+    assert set(checked.to_record()["client"]) == {"cpu", "peak_rss_mb", "gc"}
+
+
+def test_a_loop_that_woke_up_late_invalidates() -> None:
+    with serving(answer(stream_of(4))) as server:
+        campaign = campaign_on(server.port)
+        campaign.run()
+    campaign = on_time(campaign)
+    assert campaign.why_invalid() == ""
+    for lag in (0.04, 0.04):
+        campaign.collector.lagged(lag)
+    assert "woke up 40 ms late" in campaign.why_invalid()

@@ -54,6 +54,13 @@ def test_latencies_follow_their_definitions() -> None:
     assert set(expected) | {"loop_lag"} == set(MEASURES)
 
 
+def test_an_answer_that_came_as_a_whole_says_nothing_of_tokens_per_chunk() -> None:
+    figures = Collector()
+    figures.add(made())
+    figures.add(made(first=0, last=0, chunks=0, gaps=(), completion_tokens=50))
+    assert (figures.chunks, figures.chunk_tokens, figures.completion_tokens) == (4, 4, 54)
+
+
 def test_time_per_output_token_leaves_the_first_out_and_counts_tokens_not_chunks() -> None:
     figures = Collector()
     # 10 tokens in 4 chunks: 60 ms over the 9 tokens after the first.

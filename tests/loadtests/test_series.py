@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from loadtests import search
+from loadtests.campaign import Start
 from loadtests.plans import plan
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, PlanError
+from loadtests.selfcheck import Bias
 from loadtests.series import Series
 from loadtests.target import target
 from schemas.contracts import get
@@ -26,14 +28,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadtests.campaign.LEAST_RATE", 0.1)
 
 
-def series_on(port: int, **changes: Any) -> Series:
+def series_on(port: int, *, start: Start | None = None, **changes: Any) -> Series:
     wanted = {
         "rate": 150, "rate_most": 600, "share": 0.5, "resolution": 1.0, "duration": 0.05, "max_tokens": 2, "warmup": 1,
         "goodput": "ttft:60", "deadline": 5,
     }  # fmt: skip
     made = plan(PROFILES["capacity"], {**wanted, **changes})
     where = target(f"http://127.0.0.1:{port}", get("azure-llama").operation("chat"), "key")
-    return Series(made, where, Pool(where.host, where.port), seed=1)
+    return Series(made, where, Pool(where.host, where.port), seed=1, start=start)
 
 
 def busy(slots: int, seconds: float) -> Script:
@@ -107,6 +109,37 @@ def test_a_search_is_not_split_over_workers() -> None:
     series.run()
     assert "one process" in series.why_invalid()
     assert series.progress().sent == 0
+
+
+def test_a_search_checks_itself_once_before_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def check(streams: int, _: object) -> Bias:
+        asked.append(streams)
+        return Bias(streams=streams)
+
+    monkeypatch.setattr("loadtests.series.CalibratedServer", lambda: None)
+    monkeypatch.setattr("loadtests.series.check_self", check)
+    with serving(answer(with_status(429))) as server:
+        series = series_on(server.port, start=Start(self_check=True))
+        series.run()
+        assert len(server.requests) > 0
+    # 150 per second, each good for at most 60 ms.
+    assert asked == [9]
+    assert series.to_record()["self_check"]["streams"] == 9
+    unchecked = series_on(server.port)
+    assert unchecked.to_record()["self_check"] == {"skipped": True}
+
+
+def test_a_search_that_cannot_trust_itself_sends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.series.CalibratedServer", lambda: None)
+    monkeypatch.setattr("loadtests.series.check_self", lambda streams, _: Bias(streams=2, arrival_p95_ms=33.0))
+    with serving(answer(stream_of(2))) as server:
+        series = series_on(server.port, start=Start(self_check=True))
+        series.run()
+        assert server.requests == []
+    assert "33.0 ms late" in series.why_invalid()
+    assert json.loads(json.dumps(series.to_record()))["valid"] is False
 
 
 def test_a_search_without_a_good_answer_is_refused() -> None:

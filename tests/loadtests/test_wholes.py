@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
 from loadtests.pool import Pool
-from loadtests.streams import Bounds
+from loadtests.streams import Bounds, read_stream
 from loadtests.wholes import read_whole
-from tests.loadtests.loopback import Script, answer, free_port, serving, then_close, with_status
+from tests.loadtests.loopback import Script, answer, free_port, serving, stream_of, then_close, with_status
 
 REQUEST = b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
 CHOICE = {"index": 0, "text": "x", "finish_reason": "stop"}
@@ -29,6 +30,24 @@ def test_a_whole_answer_is_read_with_its_usage_and_its_connection_kept() -> None
     assert first.started <= first.sent < first.end
     assert (first.first, first.gaps, first.chunks) == (0, (), 0)
     assert (first.reused, second.reused, server.connections) == (False, True, 1)
+
+
+def test_whole_answers_and_streams_take_turns_on_one_connection() -> None:
+    whole = reply({"choices": [CHOICE], "usage": {"prompt_tokens": 9, "completion_tokens": 4}})
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(whole if b"whole" in request else stream_of(3))
+
+    with serving(script) as server:
+        pool = Pool("127.0.0.1", server.port)
+        readings = []
+        for _ in range(2):
+            readings.append(read_stream(pool, REQUEST, deadline=5))
+            readings.append(read_whole(pool, REQUEST.replace(b"/ ", b"/whole "), deadline=5))
+        pool.close()
+    assert [(one.outcome, one.chunks, one.completion_tokens) for one in readings] == [("ok", 3, 3), ("ok", 0, 4)] * 2
+    assert [one.reused for one in readings] == [False, True, True, True]
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize(
