@@ -6,7 +6,6 @@ beside it.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,19 +16,21 @@ import gevent
 import gevent.event
 import gevent.pool
 
+from loadtests.alarm import Alarm
 from loadtests.arrivals import shared_out
 from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.pool import Pool
 from loadtests.profiles import Plan
 from loadtests.prompts import most_tokens
+from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target
+from loadtests.watch import MOST_LAG_MS, Watch
 
 # Beyond these a run says nothing about the endpoint.
 MOST_LATENESS_MS = 50.0
 LEAST_RATE = 0.95
 
-_LAG_PERIOD = 0.02
 # How long a stop waits for streams to be given up; the answer is read no further, so this is mere tidying.
 _STOP_SECONDS = 0.5
 # Time between the end of the warm-up and the first arrival (s), for the pool to settle.
@@ -48,6 +49,18 @@ class Progress:
     planned: int
 
 
+@dataclass(frozen=True)
+class Start:
+    """What comes between the warm-up and the schedule.
+
+    `self_check` measures this process's own error; `begin_at` waits for whoever shares the load and returns the moment
+    (ns) at which all begin, 0 when they never will.
+    """
+
+    self_check: bool = False
+    begin_at: Callable[[], int] | None = None
+
+
 class Campaign:
     """One run, or the share that worker `index` of `workers` has in it; `run` blocks its greenlet until it is over."""
 
@@ -61,9 +74,13 @@ class Campaign:
         index: int = 0,
         workers: int = 1,
         on_sample: Callable[[Sample], None] | None = None,
+        start: Start | None = None,
     ) -> None:
         self.plan = plan
         self.collector = Collector()
+        self.bias: Bias | None = None
+        self._watch = Watch(self.collector.lagged)
+        self._start = start or Start()
         self._target = target
         self._pool = pool
         self._seed = seed
@@ -79,31 +96,45 @@ class Campaign:
         self._begun = time.perf_counter_ns()
         self._epoch = 0
         self._last_started = 0.0
-        self._sent = self._done = self._spent = self._unsent = self._dearest = 0
-        self._seconds = self._cpu = 0.0
+        self._begun_streams = self._sent = self._done = self._spent = self._unsent = self._dearest = 0
+        self._seconds = 0.0
 
     def run(self) -> None:
         """The whole run; never raises for what the endpoint does."""
-        cpu = time.process_time()
         self._begun = time.perf_counter_ns()
-        watch = None
+        server = CalibratedServer() if self._start.self_check else None
         try:
-            if self._warm_up():
-                # A collection of the oldest generation takes longer than a token.
-                gc.collect()
-                gc.freeze()
-                watch = gevent.spawn(self._watch_loop)
+            if self._warm_up() and self._trusted(server) and self._agreed():
+                self._watch.start()
                 self._send_all()
                 self._drain()
         finally:
-            gc.unfreeze()
-            if watch is not None:
-                watch.kill()
+            if server is not None:
+                server.close()
+            self._watch.end()
             self._streams.kill(timeout=_STOP_SECONDS)
             self._pool.close()
             self._seconds = (time.perf_counter_ns() - (self._epoch or self._begun)) / 1e9
-            whole = (time.perf_counter_ns() - self._begun) / 1e9
-            self._cpu = (time.process_time() - cpu) / whole if whole else 0.0
+
+    def _trusted(self, server: CalibratedServer | None) -> bool:
+        """Whether this process reads truly what another one sends, with as many streams as are likely to be open."""
+        if server is not None:
+            self.bias = check_self(len(self._pool), server)
+            if why := self.bias.why_invalid():
+                self.stop(why)
+        return not self._stop.is_set()
+
+    def _agreed(self) -> bool:
+        """Wait until all who share the load are ready, and hear from which moment the schedule counts."""
+        if self._start.begin_at is None:
+            return True
+        waiting = gevent.spawn(self._start.begin_at)
+        gevent.wait([waiting, self._stop], count=1)
+        self._epoch = waiting.value or 0 if waiting.ready() else 0
+        waiting.kill()
+        if not self._epoch:
+            self.stop("the load was not begun: a process that shares it was lost")
+        return bool(self._epoch)
 
     def stop(self, reason: str) -> None:
         """Send nothing more and give up what is under way; the run is not valid, for that reason."""
@@ -132,25 +163,23 @@ class Campaign:
             "seconds": round(self._seconds, 6),
             "valid": not reason,
             "reason": reason,
-            "rate": {
-                "planned": self.plan.profile.rate,
-                "achieved": round(self._achieved() * self.plan.profile.rate, 4),
-            },
+            "rate": {"planned": round(self._rate(), 4), "achieved": round(self._achieved() * self._rate(), 4)},
             "unsent": self._unsent,
             "warmup": {
                 "counts": dict(Counter(reading.outcome for reading in self._warmed)),
                 "tokens": sum(self._cost(reading) for reading in self._warmed),
             },
-            "client": {"cpu": round(self._cpu, 4)},
+            "client": self._watch.to_record(),
+            "proxy": self._target.proxy.name if self._target.proxy else "",
+            "self_check": {"skipped": True} if self.bias is None else self.bias.to_record(),
         }
 
     def why_invalid(self) -> str:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        # One request in a hundred may be late, and one in a shorter run: there the p99 is the maximum, a single hiccup.
-        share = 100.0 - max(1.0, 100.0 / max(2, total))
-        late = self.collector.percentile("lateness", share)
+        late, late_share = self._worst("lateness")
+        lag, lag_share = self._worst("loop_lag")
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -160,11 +189,26 @@ class Campaign:
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
             (
                 late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
+                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
             ),
+            (
+                lag > MOST_LAG_MS,
+                f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be",
+            ),
+            (self._watch.why_invalid(), self._watch.why_invalid()),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
         return next((text for holds, text in reasons if holds), "")
+
+    def _worst(self, measure: str) -> tuple[float, float]:
+        """A fault of ours in ms at p99, and that percentile."""
+        # One in a hundred may be worse, and one in a shorter run: there the p99 is the maximum, a single hiccup.
+        share = 100.0 - max(1.0, 100.0 / max(2, self.collector.histograms[measure].get_total_count()))
+        return self.collector.percentile(measure, share), share
+
+    def _rate(self) -> float:
+        """What this share of the load was to send per second."""
+        return self.plan.profile.rate * len(self._numbers) / max(1, self.plan.scheduled)
 
     def _achieved(self) -> float:
         """The share of the planned rate that was reached (1 at most)."""
@@ -180,6 +224,7 @@ class Campaign:
         """Send what counts in no figure and open connections; whether the run can go on."""
         jobs = []
         for number in self._warmups:
+            self._begun_streams += 1
             jobs.append(self._streams.spawn(self._one, -1 - number, None))
             self._wait_for(jobs[-1:], self.plan.profile.deadline + 1)
             if self._stop.is_set():
@@ -204,18 +249,27 @@ class Campaign:
 
     def _send_all(self) -> None:
         """Begin each request when it is due. The next body is made before waiting, so that making it delays nothing."""
-        self._epoch = time.perf_counter_ns() + int(_LEAD * 1e9)
+        self._epoch = self._epoch or time.perf_counter_ns() + int(_LEAD * 1e9)
+        alarm = Alarm(self._stop)
+        try:
+            self._send_each(alarm)
+        finally:
+            alarm.close()
+
+    def _send_each(self, alarm: Alarm) -> None:
         for number, due in zip(self._numbers, self._schedule, strict=True):
             request = self._request(number)
-            if self._stop.wait(max(0.0, due - self._now())):
+            if alarm.wait(due - self._now()):
                 return
-            if self._spent + (len(self._streams) + 1) * self._reserve() > self._room:
+            # Not the greenlets that live: one that has counted its cost lives a moment longer.
+            if self._spent + (self._begun_streams - self._done + 1) * self._reserve() > self._room:
                 # What is under way is paid for, so it is read to its end.
                 self._reason = f"the cap of {self._room:,} tokens left no room for more requests"
                 return
             if len(self._streams) >= self.plan.profile.streams:
                 self._unsent += 1
                 continue
+            self._begun_streams += 1
             self._streams.spawn(self._one, number, due, request)
 
     def _drain(self) -> None:
@@ -272,10 +326,3 @@ class Campaign:
     def _now(self) -> float:
         """Seconds on the run's clock."""
         return (time.perf_counter_ns() - self._epoch) / 1e9
-
-    def _watch_loop(self) -> None:
-        """Measure how late this process wakes up."""
-        while True:
-            before = time.perf_counter_ns()
-            gevent.sleep(_LAG_PERIOD)
-            self.collector.lagged((time.perf_counter_ns() - before) / 1e9 - _LAG_PERIOD)

@@ -38,6 +38,9 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 # What reading a record raises when it is none, the decoder's struct and zlib included.
 _NOT_A_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error, zlib.error)
 
+# How many different details of each kind of failure the log keeps.
+MOST_EXAMPLES = 3
+
 # Outcomes in which no connection existed.
 UNREACHED = ("refused",)
 
@@ -128,6 +131,10 @@ class Collector:
         self.completion_tokens = 0
         self.uncounted = 0
         self.disagreeing = 0
+        # Chunks with content and the endpoint's count of tokens, of the streams that have such a count.
+        self.chunks = 0
+        self.chunk_tokens = 0
+        self.examples: dict[str, list[str]] = {}
 
     def add(self, one: Sample) -> None:
         """Count one request, and its latencies if its stream was complete."""
@@ -139,11 +146,21 @@ class Collector:
         if reading.sent and not reading.reused:
             self._record("connect", (reading.sent - reading.started) / 1e9)
         if reading.outcome != "ok":
+            self._example(reading.outcome, reading.detail)
             return
-        self.uncounted += reading.completion_tokens is None
-        # More chunks with content than tokens cannot be: one of the two counts is wrong.
-        self.disagreeing += reading.completion_tokens is not None and reading.completion_tokens < reading.chunks
+        if reading.completion_tokens is None:
+            self.uncounted += 1
+        else:
+            # More chunks with content than tokens cannot be: one of the two counts is wrong.
+            self.disagreeing += reading.completion_tokens < reading.chunks
+            self.chunks += reading.chunks
+            self.chunk_tokens += reading.completion_tokens
         self._latencies(one)
+
+    def _example(self, outcome: str, detail: str) -> None:
+        kept = self.examples.setdefault(outcome, [])
+        if detail and detail not in kept and len(kept) < MOST_EXAMPLES:
+            kept.append(detail)
 
     def _latencies(self, one: Sample) -> None:
         reading = one.reading
@@ -176,6 +193,8 @@ class Collector:
             tokens = {
                 name: int(record["tokens"][name]) for name in ("prompt", "completion", "uncounted", "disagreeing")
             }
+            chunks, chunk_tokens = int(record["chunks"]["count"]), int(record["chunks"]["tokens"])
+            examples = [(str(name), str(one)) for name, kept in record["examples"].items() for one in kept]
         except (*_NOT_A_RECORD, HdrCookieException, HdrLengthException) as error:
             raise RecordError(f"no record of load figures: {error!r}") from None
         for name, histogram in self.histograms.items():
@@ -185,6 +204,10 @@ class Collector:
         self.completion_tokens += tokens["completion"]
         self.uncounted += tokens["uncounted"]
         self.disagreeing += tokens["disagreeing"]
+        self.chunks += chunks
+        self.chunk_tokens += chunk_tokens
+        for name, detail in examples:
+            self._example(name, detail)
 
     def to_record(self) -> dict[str, Any]:
         """Counts, histograms and tokens as the log's `load` record has them."""
@@ -200,6 +223,8 @@ class Collector:
                 "uncounted": self.uncounted,
                 "disagreeing": self.disagreeing,
             },
+            "chunks": {"count": self.chunks, "tokens": self.chunk_tokens},
+            "examples": {name: list(kept) for name, kept in sorted(self.examples.items())},
         }
 
     def percentile(self, name: str, percent: float) -> float:

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from loadtests.orders import Orders
 from loadtests.run import KEY_VARIABLE, USAGE
@@ -28,6 +28,7 @@ _POLL = 0.1
 _TO_START = 60.0
 _TO_STOP = 5.0
 _MOST_LINE = 1 << 24
+_SILENT = "the load process ended without a record (exit status {})"
 
 
 class LoadError(Exception):
@@ -36,6 +37,13 @@ class LoadError(Exception):
     def __init__(self, message: str, *, usage: bool = False) -> None:
         super().__init__(message)
         self.usage = usage
+
+
+class Remarks(NamedTuple):
+    """The threads that read a process's two pipes, and the end of what it said on stderr."""
+
+    threads: tuple[threading.Thread, threading.Thread]
+    lines: deque[bytes]
 
 
 class Stop(Protocol):
@@ -60,15 +68,19 @@ def run_load(
     plan = orders.plan()
     profile = plan.profile
     bound = _TO_START + (profile.warmup + 1) * profile.deadline + plan.seconds + profile.drain
-    process = _start(json.dumps(orders.to_json()), key)
+    if orders.processes > 1:
+        from loadtests.crew import run_crew  # noqa: PLC0415 - it is made of what is here
+
+        return run_crew(orders, key, on_record, stop or threading.Event(), bound)
+    process = start(json.dumps(orders.to_json()), key)
     try:
         return _follow(process, on_record, stop or threading.Event(), time.monotonic() + bound)
     finally:
         end(process)
 
 
-def _start(orders: str, key: str) -> subprocess.Popen[bytes]:
-    """The process, with its orders in hand."""
+def start(orders: str, key: str, *, keep_stdin: bool = False) -> subprocess.Popen[bytes]:
+    """A load process with its orders in hand; its stdin is kept open for what it is told later, if there is such."""
     process = subprocess.Popen(  # noqa: S603 - our own module under our own interpreter
         [sys.executable, "-P", "-c", _BOOT, str(Path(__file__).parents[1])],
         stdin=subprocess.PIPE,
@@ -82,8 +94,11 @@ def _start(orders: str, key: str) -> subprocess.Popen[bytes]:
     if process.stdin is None:  # pragma: no cover - a pipe was asked for
         raise LoadError("the load process has no stdin")
     with contextlib.suppress(OSError):
-        process.stdin.write(orders.encode())
-        process.stdin.close()
+        process.stdin.write(orders.encode() + b"\n")
+        process.stdin.flush()
+    if not keep_stdin:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
     return process
 
 
@@ -92,17 +107,17 @@ def _follow(
 ) -> int:
     """Hand on the records until the process ends."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    remarks: deque[bytes] = deque(maxlen=20)
-    threads = [_reading(process.stdout, lines.put), _reading(process.stderr, remarks.append)]
+    remarks = follow_up(process, lines.put)
     complete = stopping = False
     while True:
         try:
             line = lines.get(timeout=_POLL)
         except queue.Empty:
-            if process.poll() is not None and not threads[0].is_alive() and lines.empty():
-                break
+            pass
         else:
-            record = _record(line)
+            if not line:
+                break
+            record = record_of(line)
             complete = complete or record.get("type") == "load"
             on_record(record)
         if not stopping and stop.is_set():
@@ -111,24 +126,36 @@ def _follow(
             process.terminate()
         if time.monotonic() > until:
             raise LoadError("the load process did not end in time and was killed")
-    threads[1].join(timeout=1)
+    try:
+        code = process.wait(timeout=_TO_STOP)
+    except subprocess.TimeoutExpired:
+        raise LoadError("the load process did not end in time and was killed") from None
     if not complete:
-        raise LoadError(_last_words(remarks, process.returncode), usage=process.returncode == USAGE)
-    return process.returncode
+        raise LoadError(last_words(remarks, code) or _SILENT.format(code), usage=code == USAGE)
+    return code
 
 
-def _reading(pipe: IO[bytes] | None, take: Callable[[bytes], None]) -> threading.Thread:
+def follow_up(process: subprocess.Popen[bytes], take: Callable[[bytes], None]) -> Remarks:
+    """Read both of its pipes in threads: `take` gets each line of its stdout, and nothing (b"") at its end."""
+    said: deque[bytes] = deque(maxlen=20)
+    return Remarks((_reading(process.stdout, take, last=True), _reading(process.stderr, said.append)), said)
+
+
+def _reading(pipe: IO[bytes] | None, take: Callable[[bytes], None], *, last: bool = False) -> threading.Thread:
     def read() -> None:
         with contextlib.suppress(OSError, ValueError):
             while pipe is not None and (line := pipe.readline(_MOST_LINE)):
                 take(line)
+        if last:
+            take(b"")
 
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
 
 
-def _record(line: bytes) -> dict[str, Any]:
+def record_of(line: bytes) -> dict[str, Any]:
+    """The record in a line that a load process wrote; raises `LoadError` for anything else."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -138,10 +165,11 @@ def _record(line: bytes) -> dict[str, Any]:
     return record
 
 
-def _last_words(remarks: deque[bytes], code: int) -> str:
-    """Why the process ended without a record: its last remark that says something."""
-    said = [line for raw in remarks if (line := raw.decode("utf-8", "replace").strip())]
-    return said[-1] if said else f"the load process ended without a record (exit status {code})"
+def last_words(remarks: Remarks, code: int | None) -> str:
+    """Why a process ended without a record: its last remark that says something; empty when it ended well."""
+    remarks.threads[1].join(timeout=1)
+    said = [line for raw in remarks.lines if (line := raw.decode("utf-8", "replace").strip())]
+    return said[-1] if said and code else ""
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

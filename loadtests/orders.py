@@ -13,7 +13,9 @@ from schemas.model import Contract, ContractError, Operation
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """One run. `overrides` change the profile, `parameters` are set in each request's body.
+    """One run, in so many `processes`, or the share that worker `index` of `workers` has in it.
+
+    `overrides` change the profile, `parameters` are set in each request's body.
 
     The same `seed` sends the same prompts at the same times: to measure an endpoint that caches again, take another.
     """
@@ -25,11 +27,23 @@ class Orders:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     ca_file: str | None = None
+    self_check: bool = True
+    proxy: str | None = field(default=None, repr=False)
+    processes: int = 1
+    index: int = 0
+    workers: int = 1
 
     @classmethod
     def from_json(cls, value: Any) -> Orders:
         """The orders in a JSON object; `PlanError` for anything that is none."""
-        kinds = {"overrides": Mapping, "parameters": Mapping, "seed": int, "ca_file": (str, type(None))}
+        kinds = {
+            "overrides": Mapping,
+            "parameters": Mapping,
+            **dict.fromkeys(("seed", "processes", "index", "workers"), int),
+            "ca_file": (str, type(None)),
+            "self_check": bool,
+            "proxy": (str, type(None)),
+        }
         known = {row.name for row in fields(cls)}
         if not isinstance(value, Mapping) or "target" not in value:
             raise PlanError("the orders of a load run are a JSON object with a target")
@@ -39,7 +53,10 @@ class Orders:
             kind: Any = kinds.get(name, str)
             if not isinstance(given, kind):
                 raise PlanError(f"{name} in the orders is {given!r}, which is of the wrong type")
-        return cls(**value)
+        orders = cls(**value)
+        if orders.processes < 1 or not 0 <= orders.index < orders.workers:
+            raise PlanError(f"there is no worker {orders.index} of {orders.workers} in {orders.processes} processes")
+        return orders
 
     def to_json(self) -> dict[str, Any]:
         """The orders as a JSON object; `from_json` is its inverse."""

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import certifi
@@ -20,6 +21,9 @@ import gevent
 import gevent.socket
 import gevent.ssl
 from gevent.monkey import get_original
+
+from loadtests.inbox import Inbox
+from loadtests.proxies import Proxy
 
 _poll: Any = get_original("select", "poll")
 
@@ -45,16 +49,32 @@ class Connection:
 
 
 class Pool:
-    """Connections to one host. `take` gives the one that was idle longest, so that none grows stale unseen."""
+    """Connections to one host, through a proxy if there is one: a tunnel of its for TLS.
+
+    `take` gives the one that was idle longest, so that none grows stale unseen.
+    """
 
     def __init__(
-        self, host: str, port: int, *, tls: bool = False, ca_file: str | None = None, connect_seconds: float = 10.0
+        self,
+        host: str,
+        port: int,
+        *,
+        tls: bool = False,
+        ca_file: str | None = None,
+        connect_seconds: float = 10.0,
+        proxy: Proxy | None = None,
     ) -> None:
         self._address = (host, port)
+        self._proxy = proxy
         self._seconds = connect_seconds
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
         self._closed = False
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Where the connections of this pool are read, in the event loop that first asks for it."""
+        return Inbox()
 
     def take(self) -> Connection:
         """An idle connection that is still open, or a new one; raises `Unreachable`."""
@@ -84,9 +104,12 @@ class Pool:
         opened = None
         try:
             with gevent.Timeout(self._seconds, TimeoutError("no connection in time")):
-                opened = gevent.socket.create_connection(self._address)
+                proxy = self._proxy
+                opened = gevent.socket.create_connection((proxy.host, proxy.port) if proxy else self._address)
                 opened.setsockopt(native.IPPROTO_TCP, native.TCP_NODELAY, 1)
                 if self._context is not None:
+                    if proxy is not None:
+                        proxy.tunnel(opened, *self._address)
                     opened = self._context.wrap_socket(opened, server_hostname=self._address[0])
         except BaseException as error:
             if opened is not None:

@@ -1,5 +1,7 @@
 """A load run as a process of its own: orders as JSON on stdin, records as JSON lines on stdout, remarks on stderr.
 
+One that shares its load with others says when it is ready and is told on stdin when to begin.
+
 Law: the key comes in the environment and goes to the endpoint only. Whatever ends the run, its record is written.
 """
 
@@ -28,12 +30,13 @@ class Outbox:
     `gone` is set when nobody reads any more: then there is nobody to spend tokens for.
     """
 
-    def __init__(self, descriptor: int, key: str) -> None:
+    def __init__(self, descriptor: int, key: str, *others: str) -> None:
         import gevent.event  # noqa: PLC0415 - after the patching
 
         self._descriptor = descriptor
-        # The key as it stands in JSON; an endpoint may have echoed it in an error.
-        self._key = json.dumps(key)[1:-1] if key else ""
+        # As they stand in JSON; an endpoint or a proxy may have echoed them in an error.
+        self._secrets = [(json.dumps(secret)[1:-1], PLACEHOLDER) for secret in (key,) if secret]
+        self._secrets += [(json.dumps(secret)[1:-1], "$PROXY") for secret in others if secret]
         self._lines: deque[bytes] = deque()
         self._news = gevent.event.Event()
         self._closing = False
@@ -43,7 +46,9 @@ class Outbox:
     def put(self, record: dict[str, Any]) -> None:
         """Have a record written as one line, in the order of the calls."""
         line = json.dumps(record)
-        self._lines.append((line.replace(self._key, PLACEHOLDER) if self._key else line).encode() + b"\n")
+        for secret, shown in self._secrets:
+            line = line.replace(secret, shown)
+        self._lines.append(line.encode() + b"\n")
         self._news.set()
 
     def close(self) -> None:
@@ -89,7 +94,7 @@ def main() -> int:
     from loadtests.target import TargetError  # noqa: PLC0415
 
     try:
-        orders = Orders.from_json(json.loads(sys.stdin.buffer.read(_MOST_ORDERS)))
+        orders = Orders.from_json(json.loads(sys.stdin.buffer.readline(_MOST_ORDERS)))
         return _perform(orders, key, interrupted)
     except (PlanError, TargetError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
@@ -100,9 +105,10 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
     """Run the campaign and write its records."""
     import gevent  # noqa: PLC0415
 
+    from loadtests.proxies import proxy_of  # noqa: PLC0415
     from loadtests.users import headless  # noqa: PLC0415 - imports locust
 
-    outbox = Outbox(sys.stdout.fileno(), key)
+    outbox = Outbox(sys.stdout.fileno(), key, *(proxy_of(orders.proxy).secrets if orders.proxy else ()))
     helpers = []
 
     def started(campaign: Any) -> None:
@@ -117,14 +123,38 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
 
         helpers.extend([gevent.spawn(stop_when_told), gevent.spawn(tell_progress)])
 
+    def begin_at() -> int:
+        outbox.put({"type": "ready"})
+        return _told_when(sys.stdin.fileno())
+
     try:
-        campaign = headless(orders, key, lambda one: outbox.put(one.to_record()), started)
+        campaign = headless(
+            orders,
+            key,
+            lambda one: outbox.put(one.to_record()),
+            started,
+            begin_at if orders.workers > 1 else None,
+        )
     finally:
         gevent.killall(helpers)
     outbox.put({"type": "progress", **asdict(campaign.progress())})
     outbox.put(campaign.to_record())
     outbox.close()
     return COULD_NOT_JUDGE if campaign.why_invalid() else 0
+
+
+def _told_when(descriptor: int) -> int:
+    """The moment (ns) that is named on a pipe once everybody is ready; 0 when nobody is left to name it."""
+    import gevent.os  # noqa: PLC0415
+
+    gevent.os.make_nonblocking(descriptor)
+    line = b""
+    while not line.endswith(b"\n"):
+        more = gevent.os.nb_read(descriptor, 256)
+        if not more:
+            return 0
+        line += more
+    return int(json.loads(line)["epoch"])
 
 
 if __name__ == "__main__":

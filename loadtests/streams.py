@@ -8,11 +8,14 @@ Law: every way in which an answer can end has one name, and only a stream that s
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 
 import gevent
+import gevent.event
 
+from loadtests.inbox import Listener
 from loadtests.pool import Connection, Pool, Unreachable
 from loadtests.replies import NOT_HTTP, Reply
 from loadtests.scanner import EventScanner, Tally, TooLarge, excerpt
@@ -22,8 +25,6 @@ from loadtests.scanner import EventScanner, Tally, TooLarge, excerpt
 OUTCOMES = (
     "ok", "429", "4xx", "5xx", "refused", "reset", "timeout", "cut", "sse-error", "malformed", "too-large", "abandoned",
 )  # fmt: skip
-
-_RECEIVE = 1 << 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +73,92 @@ class _Ended(Exception):
         self.detail = detail
 
 
-@dataclass
 class _Course:
-    """What is known so far of a request under way."""
+    """What is known so far of a request under way. `take` is called by the loop; `news` is set when something ended."""
 
-    bounds: Bounds
-    started: int
-    reply: Reply
-    scanner: EventScanner
-    tally: Tally = field(default_factory=Tally)
-    connection: Connection | None = None
-    sent: int = 0
-    end: int = 0
-    size: int = 0
-    reused: bool = False
+    def __init__(self, bounds: Bounds) -> None:
+        self.started = time.perf_counter_ns()
+        self.reply = Reply(most_head=bounds.head)
+        self.scanner = EventScanner(most=bounds.event)
+        self.tally = Tally()
+        self.news = gevent.event.Event()
+        self.failure: Exception | None = None
+        self.refusal = b""
+        self.closed = False
+        self.sent = self.end = self.size = 0
+        self.reused = False
+        self._bounds = bounds
+        self._streaming = False
+
+    def over(self) -> bool:
+        """Whether nothing that may still come can change the outcome."""
+        return self.tally.done or self.reply.complete or self.failure is not None
+
+    def take(self, at: int, data: bytes, error: OSError | None) -> None:
+        """What arrived at `at` (ns); no bytes are the end of the connection. Never raises."""
+        if self.over():
+            self._after_the_end(data)
+            return
+        try:
+            if error is not None:
+                raise error
+            body = self._body(at, data)
+            if self._streaming:
+                self._events(body, at)
+            elif self.reply.headed:
+                self._begin(body, at)
+        except (_Ended, TooLarge, OSError, *NOT_HTTP) as failed:
+            self.failure = failed
+        if self.over():
+            self.end = self.end or at
+            self.news.set()
+
+    def _body(self, at: int, data: bytes) -> bytes:
+        """The body in what arrived; raises `_Ended` when the connection was closed too early."""
+        if data:
+            return self.reply.take(data)
+        if not self.reply.headed:
+            raise _Ended("reset", "the connection was closed before an answer")
+        try:
+            return self.reply.take(b"")
+        except NOT_HTTP:
+            self.end = at
+            raise _Ended("cut", "the connection was closed inside the answer") from None
+
+    def _begin(self, body: bytes, at: int) -> None:
+        """What comes with or after the head, until it is clear that it is a stream."""
+        status = self.reply.status
+        if status != 200:
+            self.refusal += body
+            if len(self.refusal) >= self._bounds.error:
+                raise _Ended("cut", "enough of it is known")
+            return
+        media = self.reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media != "text/event-stream":
+            raise _Ended("malformed", f"status 200 with {media or 'no content type'} in place of an event stream")
+        self._streaming = True
+        self._events(body, at)
+
+    def _events(self, body: bytes, at: int) -> None:
+        self.size += len(body)
+        if self.size > self._bounds.body:
+            raise TooLarge(f"the answer is longer than {self._bounds.body} bytes")
+        tally = self.tally
+        for payload in self.scanner.feed(body):
+            tally.take(payload, at)
+        if self.reply.complete and not tally.done:
+            for payload in self.scanner.close():
+                tally.take(payload, at)
+
+    def _after_the_end(self, data: bytes) -> None:
+        """What follows `[DONE]` decides only whether the connection can be used again."""
+        self.closed = self.closed or not data
+        with suppress(TooLarge, *NOT_HTTP):
+            self.reply.take(data)
+        self.news.set()
 
     def reading(self, outcome: str, detail: str = "") -> Reading:
+        """What became of the request."""
         times = self.tally.times
         prompt_tokens, completion_tokens = self.tally.usage()
         return Reading(
@@ -105,7 +176,7 @@ class _Course:
             completion_tokens=completion_tokens,
             finish=self.tally.finish,
             retry_after=self.reply.headers.get("retry-after", "")[:64],
-            size=self.size,
+            size=self.size or len(self.refusal),
             reused=self.reused,
         )
 
@@ -113,117 +184,61 @@ class _Course:
 def read_stream(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | None = None) -> Reading:
     """Send a request and read its stream to the end or for `deadline` seconds, connecting included; never raises."""
     bounds = bounds or Bounds()
-    course = _Course(bounds, time.perf_counter_ns(), Reply(most_head=bounds.head), EventScanner(most=bounds.event))
+    course = _Course(bounds)
     # One timer for all of it: a timer for each recv would cost more than parsing.
     timer = gevent.Timeout(deadline)
     timer.start()
+    connection: Connection | None = None
+    listener: Listener | None = None
     try:
-        outcome, detail = _converse(pool, request, course)
-    except (_Ended, Unreachable, TooLarge, OSError, *NOT_HTTP) as error:
+        connection = pool.take()
+        course.reused = connection.used > 0
+        connection.used += 1
+        course.sent = time.perf_counter_ns()
+        connection.socket.sendall(request)
+        listener = pool.inbox.listen(connection.socket, course.take)
+        course.news.wait()
+        outcome, detail = _ended(course)
+        if course.tally.done and course.failure is None:
+            _linger(course, bounds.linger)
+    except (Unreachable, OSError) as error:
         outcome, detail = _classified(error)
     except gevent.Timeout as expired:
         if expired is not timer:
             raise
+        pool.inbox.catch_up()
         outcome, detail = _timed_out(course, deadline)
     except gevent.GreenletExit:
         outcome, detail = "abandoned", "the run was stopped"
     finally:
         timer.close()
-        if course.connection is not None:
-            if course.reply.reusable:
-                pool.give(course.connection)
+        clean = listener is not None and listener.close()
+        if connection is not None:
+            if clean and course.reply.reusable and not course.closed:
+                pool.give(connection)
             else:
-                course.connection.close()
+                connection.close()
     return course.reading(outcome, detail)
 
 
-def _converse(pool: Pool, request: bytes, course: _Course) -> tuple[str, str]:
-    """The exchange as it goes when nothing breaks; everything else is raised."""
-    connection = course.connection = pool.take()
-    course.reused = connection.used > 0
-    connection.used += 1
-    course.sent = time.perf_counter_ns()
-    connection.socket.sendall(request)
+def _linger(course: _Course, seconds: float) -> None:
+    """Wait for what follows `[DONE]`, so that the connection can be used again; not for long."""
+    with gevent.Timeout(seconds, False):
+        while not (course.reply.complete or course.closed):
+            course.news.clear()
+            course.news.wait()
+
+
+def _ended(course: _Course) -> tuple[str, str]:
+    """The outcome of a request that has ended by itself."""
     reply = course.reply
-    body, at = b"", 0
-    while not reply.headed:
-        body, at = _receive(connection, course)
-    if reply.status != 200:
-        return _refusal(connection, course, body)
-    media = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "text/event-stream":
-        return "malformed", f"status 200 with {media or 'no content type'} in place of an event stream"
-    _events(connection, course, body, at)
+    if reply.headed and reply.status != 200:
+        # The beginning of the body is for the log; how the connection ended after it changes nothing.
+        status = f"status {reply.status}"
+        return _by_status(reply.status), f"{status}: {excerpt(course.refusal)}" if course.refusal else status
+    if course.failure is not None:
+        return _classified(course.failure)
     return _verdict(course)
-
-
-def _receive(connection: Connection, course: _Course) -> tuple[bytes, int]:
-    """The body in what arrives next, and when it arrived; raises `_Ended` when the connection is closed too early."""
-    data = connection.socket.recv(_RECEIVE)
-    at = time.perf_counter_ns()
-    if data:
-        return course.reply.take(data), at
-    if not course.reply.headed:
-        raise _Ended("reset", "the connection was closed before an answer")
-    try:
-        course.reply.take(b"")
-    except NOT_HTTP:
-        if course.tally.done:
-            # The stream had said that it was complete; only the connection is of no more use.
-            return b"", at
-        course.end = at
-        raise _Ended("cut", "the connection was closed inside the answer") from None
-    return b"", at
-
-
-def _events(connection: Connection, course: _Course, body: bytes, at: int) -> None:
-    """Read the events until the answer is complete."""
-    reply, scanner, tally, bounds = course.reply, course.scanner, course.tally, course.bounds
-    while True:
-        if body:
-            course.size += len(body)
-            if course.size > bounds.body:
-                raise TooLarge(f"the answer is longer than {bounds.body} bytes")
-            for payload in scanner.feed(body):
-                tally.take(payload, at)
-        if tally.done:
-            course.end = at
-            _linger(connection, course)
-            return
-        if reply.complete:
-            for payload in scanner.close():
-                tally.take(payload, at)
-            course.end = at
-            return
-        body, at = _receive(connection, course)
-
-
-def _linger(connection: Connection, course: _Course) -> None:
-    """Read what follows `[DONE]`, so that the connection can be used again; not for long and not much."""
-    with gevent.Timeout(course.bounds.linger, False):
-        room = 4096
-        while not course.reply.complete and room > 0:
-            try:
-                data = connection.socket.recv(room)
-                course.reply.take(data)
-            except (OSError, *NOT_HTTP):
-                return
-            if not data:
-                return
-            room -= len(data)
-
-
-def _refusal(connection: Connection, course: _Course, body: bytes) -> tuple[str, str]:
-    """The outcome of an answer that is not 200, with the beginning of its body."""
-    status = course.reply.status
-    try:
-        while not course.reply.complete and len(body) < course.bounds.error:
-            body += _receive(connection, course)[0]
-    except (_Ended, OSError, *NOT_HTTP):
-        pass
-    course.end = time.perf_counter_ns()
-    course.size = len(body)
-    return _by_status(status), f"status {status}: {excerpt(body)}" if body else f"status {status}"
 
 
 def _timed_out(course: _Course, deadline: float) -> tuple[str, str]:
@@ -231,12 +246,10 @@ def _timed_out(course: _Course, deadline: float) -> tuple[str, str]:
     reply = course.reply
     if not course.sent:
         return "timeout", f"no connection in {deadline:g} s"
+    if course.over() or (reply.headed and reply.status != 200):
+        return _ended(course)
     if not reply.headed:
         return "timeout", f"no answer in {deadline:g} s"
-    if reply.status != 200:
-        return _by_status(reply.status), f"status {reply.status}"
-    if course.tally.done:
-        return _verdict(course)
     return "timeout", f"the stream had not ended after {deadline:g} s"
 
 

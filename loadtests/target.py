@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from loadtests.prompts import prompt
+from loadtests.proxies import Proxy, ProxyError, proxy_of
 from schemas.model import Operation, Route
 
 # What people paste: the page of a deployment shows the whole address of a route.
@@ -31,6 +32,7 @@ class Target:
     head: bytes = field(repr=False)
     example: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    proxy: Proxy | None = None
 
     @property
     def label(self) -> str:
@@ -58,17 +60,26 @@ def target(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    proxy: str | None = None,
 ) -> Target:
-    """The route of an endpoint below `url`; `TargetError` for an address or a key that cannot be used."""
+    """The route of an endpoint below `url`; `TargetError` for an address, a proxy or a key that cannot be used."""
     parts = _split(url)
+    try:
+        way = proxy_of(proxy) if proxy else None
+    except ProxyError as error:
+        raise TargetError(str(error)) from None
     base = parts.path.rstrip("/")
     base = next((base.removesuffix(tail) for tail in _PASTED if base.endswith(tail)), base)
     path = base + operation.path + (f"?{urlencode(query)}" if query else "")
     tls = parts.scheme == "https"
     port = parts.port or (443 if tls else 80)
     name = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    where = f"{name}:{port}" if parts.port else str(name)
+    # A proxy that leads no tunnel is told the whole address, and by whom it is asked, with each request.
+    plain = None if tls else way
     lines = {
-        "Host": f"{name}:{port}" if parts.port else str(name),
+        "Host": where,
+        **({"Proxy-Authorization": plain.authorization} if plain and plain.authorization else {}),
         # Nobody is told who asks without a key; a server that needs none is no special case.
         **({"Authorization": f"Bearer {key}"} if key else {}),
         "Content-Type": "application/json",
@@ -78,13 +89,14 @@ def target(
         "User-Agent": "seatrial-load",
         **(headers or {}),
     }
-    head = f"POST {path} HTTP/1.1\r\n" + "".join(f"{line}: {value}\r\n" for line, value in lines.items())
+    asked = f"http://{where}{path}" if plain else path
+    head = f"POST {asked} HTTP/1.1\r\n" + "".join(f"{line}: {value}\r\n" for line, value in lines.items())
     if not head.isascii() or len(head.splitlines()) != len(lines) + 1 or not head.replace("\r\n", "").isprintable():
         raise TargetError("the key or the address has a character that a request's head cannot carry")
     fixed = dict(parameters or {})
     if known := sorted({"prompt", "messages", "max_tokens", "stream"} & set(fixed)):
         raise TargetError(f"{', '.join(known)}: set by the load profile")
-    return Target(str(parts.hostname), port, tls, path, operation.route, head.encode(), operation.example, fixed)
+    return Target(str(parts.hostname), port, tls, path, operation.route, head.encode(), operation.example, fixed, way)
 
 
 def _split(url: str) -> SplitResult:

@@ -21,11 +21,13 @@ from locust import User, constant, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.campaign import Campaign
-from loadtests.collect import Collector, RecordError, Sample
+from loadtests.campaign import Campaign, Start
+from loadtests.collect import Collector, Sample
+from loadtests.fleet import Master, Worker
 from loadtests.orders import Orders
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, PlanError
+from loadtests.proxies import chosen_proxy
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target, TargetError, target
 
@@ -53,6 +55,7 @@ class Driver:
         orders: Callable[[Environment], Orders],
         key: Callable[[Environment], str],
         on_sample: Callable[[Sample], None] | None = None,
+        begin_at: Callable[[], int] | None = None,
     ) -> None:
         self.environment = environment
         self.campaign: Campaign | None = None
@@ -60,13 +63,10 @@ class Driver:
         self._orders = orders
         self._key = key
         self._on_sample = on_sample
-        self._share: tuple[int, int] = (0, 1)
-        self._ordered = False
-        self._sent_orders: Orders | None = None
+        self._begin_at = begin_at
         self._unreported: dict[str, Any] | None = None
-        self._waiting_for: set[str] = set()
-        self._merged = Collector()
-        self._ended_early = ""
+        self._master: Master | None = None
+        self._worker: Worker | None = None
         self._asked: tuple[Target, Pool] | None = None
         self._install()
 
@@ -79,18 +79,19 @@ class Driver:
         if isinstance(runner, WorkerRunner):
             # While users are being spawned, locust 2.47 stops a worker for a tenth of a second with each message.
             hooks.spawning_complete.add_listener(self._start_share)
-            runner.register_message("seatrial", self._take_orders)
+            self._worker = Worker(runner, self._halt)
             hooks.report_to_master.add_listener(self._report)
         else:
             hooks.test_start.add_listener(self._start)
         if isinstance(runner, MasterRunner):
+            self._master = Master(runner, self._all_reported)
             hooks.worker_report.add_listener(self._merge)
         _drivers[self.environment] = self
 
     def asked(self) -> tuple[Target, Pool]:
         """What a user asks, and over which connections; made once."""
         if self._asked is None:
-            orders = self._sent_orders or self._orders(self.environment)
+            orders = self._own_orders()
             contract, operation = orders.operation()
             where = target(
                 orders.target,
@@ -99,9 +100,10 @@ class Driver:
                 query=contract.query,
                 headers=contract.headers,
                 parameters=orders.parameters,
+                proxy=orders.proxy,
             )
             try:
-                pool = Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file)
+                pool = Pool(where.host, where.port, tls=where.tls, ca_file=orders.ca_file, proxy=where.proxy)
             except OSError as error:
                 raise TargetError(f"the authorities in {orders.ca_file} cannot be read: {error}") from None
             self._asked = where, pool
@@ -128,27 +130,36 @@ class Driver:
             # Somebody's own locustfile: its users do the sending.
             return
         try:
-            if isinstance(self.environment.runner, MasterRunner):
-                self._send_orders(self.environment.runner)
+            if self._master is not None:
+                orders = self._orders(self.environment)
+                log.info("%s", orders.plan())
+                self._master.begin(orders)
                 return
-            orders = self._sent_orders or self._orders(self.environment)
+            orders = self._own_orders()
             where, pool = self.asked()
             plan = orders.plan()
         except (PlanError, TargetError) as error:
             log.error("%s", error)  # noqa: TRY400 - the user's mistake, in one line
             self._finish(USAGE)
             return
-        index, workers = self._share
+        index, workers = self._worker.share if self._worker else (orders.index, orders.workers)
         log.info("%s", plan)
         self.campaign = Campaign(
-            plan, where, pool, seed=orders.seed, index=index, workers=workers, on_sample=self._sampled
+            plan,
+            where,
+            pool,
+            seed=orders.seed,
+            index=index,
+            workers=workers,
+            on_sample=self._sampled,
+            start=Start(orders.self_check, self._worker.begin_at if self._worker else self._begin_at),
         )
         gevent.spawn(self._run, self.campaign)
 
     def _start_share(self, **_: Any) -> None:
         # Spawning is complete again when somebody changes the number of users; the orders come once for each test.
-        if self._ordered:
-            self._ordered = False
+        if self._worker is not None and self._worker.ordered:
+            self._worker.ordered = False
             self._start()
 
     def _run(self, campaign: Campaign) -> None:
@@ -169,12 +180,20 @@ class Driver:
             gevent.spawn(runner.quit if self.environment.web_ui is None else runner.stop)
 
     def _stop(self, **_: Any) -> None:
+        self._halt("stopped before its end")
+
+    def _halt(self, reason: str) -> None:
         if self.campaign is not None and not self.over.is_set():
-            self.campaign.stop("stopped before its end")
+            self.campaign.stop(reason)
+
+    def _own_orders(self) -> Orders:
+        """What this process is to do: a worker is told by its master."""
+        sent = self._worker.orders if self._worker else None
+        return sent or self._orders(self.environment)
 
     def _quit(self, **_: Any) -> None:
         # Locust settles its exit code before it stops the test.
-        if (self.campaign is not None or self._waiting_for) and not self.over.is_set():
+        if (self.campaign is not None or (self._master and self._master.under_way)) and not self.over.is_set():
             self.environment.process_exit_code = COULD_NOT_JUDGE
 
     def _sampled(self, one: Sample) -> None:
@@ -183,38 +202,22 @@ class Driver:
         if self._on_sample is not None:
             self._on_sample(one)
 
-    def _send_orders(self, master: MasterRunner) -> None:
-        """Tell each worker its share before it is told to start."""
-        orders = self._orders(self.environment)
-        log.info("%s", orders.plan())
-        names = [node.id for node in master.clients.ready]
-        self._waiting_for, self._merged, self._ended_early = set(names), Collector(), ""
-        for index, name in enumerate(names):
-            share = {"orders": orders.to_json(), "index": index, "workers": len(names)}
-            master.send_message("seatrial", share, client_id=name)
-
-    def _take_orders(self, msg: Any, **_: Any) -> None:
-        self._sent_orders = Orders.from_json(msg.data["orders"])
-        self._ordered = True
-        self._share = int(msg.data["index"]), int(msg.data["workers"])
-
     def _report(self, data: dict[str, Any], **_: Any) -> None:
         if self._unreported is not None:
             data["seatrial"], self._unreported = self._unreported, None
 
     def _merge(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:
-        record = data.get("seatrial")
-        if record is None or client_id not in self._waiting_for:
-            return
-        self._waiting_for.discard(client_id)
-        try:
-            self._merged.merge(record)
-            self._ended_early = self._ended_early or record["reason"]
-        except (RecordError, KeyError) as error:
-            self._ended_early = f"worker {client_id} reported nonsense: {error}"
-        if not self._waiting_for:
-            _log_figures(self._merged, self._ended_early)
-            self._finish(_exit_code(self._merged, self._ended_early))
+        if self._master is not None:
+            self._master.take(client_id, data.get("seatrial"))
+
+    def _all_reported(self, record: dict[str, Any] | None, why_none: str) -> None:
+        """The end of a run on several workers."""
+        figures = Collector()
+        if record is not None:
+            figures.merge(record)
+        invalid = why_none if record is None else str(record["reason"])
+        _log_figures(figures, invalid)
+        self._finish(_exit_code(figures, invalid))
 
 
 _drivers: WeakKeyDictionary[Environment, Driver] = WeakKeyDictionary()
@@ -260,6 +263,12 @@ def _add_arguments(parser: Any, **_: Any) -> None:
     parser.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
     parser.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
     parser.add_argument(
+        "--proxy", help="http://HOST:PORT, or env for what HTTPS_PROXY and the like say", include_in_web_ui=False
+    )
+    parser.add_argument(
+        "--no-self-check", action="store_true", help="do not measure this machine's own error before the run"
+    )
+    parser.add_argument(
         "--key-env",
         default=KEY_VARIABLE,
         help="environment variable that has the endpoint's key",
@@ -277,6 +286,7 @@ def _orders_from_options(environment: Environment) -> Orders:
     try:
         numbers = {name: _number(getattr(options, name)) for name in _NUMBERS}
         seed = int(options.seed or 0) if options is not None else 0
+        proxy = chosen_proxy(getattr(options, "proxy", None), environment.host or "", os.environ)
     except ValueError as error:
         raise PlanError(str(error)) from None
     return Orders(
@@ -286,6 +296,8 @@ def _orders_from_options(environment: Environment) -> Orders:
         overrides={**numbers, **{name: getattr(options, name) or None for name in _CHOICES}},
         seed=seed,
         ca_file=getattr(options, "ca_file", None) or None,
+        proxy=proxy,
+        self_check=not getattr(options, "no_self_check", False),
     )
 
 
@@ -320,15 +332,21 @@ _hooks.init.add_listener(_on_init)
 
 
 def headless(
-    orders: Orders, key: str, on_sample: Callable[[Sample], None], on_start: Callable[[Campaign], None]
+    orders: Orders,
+    key: str,
+    on_sample: Callable[[Sample], None],
+    on_start: Callable[[Campaign], None],
+    begin_at: Callable[[], int] | None = None,
 ) -> Campaign:
     """Run one profile in this process without locust's command line; returns the campaign when it is over.
+
+    `begin_at` waits for whoever shares the load and says when its schedule begins (ns; 0: never).
 
     Raises `PlanError` or `TargetError` before anything is sent.
     """
     environment = Environment(user_classes=[ScheduledUser], host=orders.target)
     runner = environment.create_local_runner()
-    driver = Driver(environment, lambda _: orders, lambda _: key, on_sample)
+    driver = Driver(environment, lambda _: orders, lambda _: key, on_sample, begin_at)
     orders.plan()
     driver.asked()
     runner.start(1, spawn_rate=1)

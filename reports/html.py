@@ -19,6 +19,7 @@ from reports.coverage import STATES
 from reports.evidence import evidence
 from reports.judge import Verdict
 from reports.model import Run
+from reports.trust import load_notes
 from reports.visible import visible
 
 # Evidence beyond this many findings of a grade would make a page that no browser likes; the log has it all.
@@ -35,6 +36,7 @@ def render(run: Run, verdict: Verdict) -> str:
             run=run,
             verdict=verdict,
             view=view,
+            load_notes=load_notes,
             chart=chart,
             evidence=lambda outcome: evidence(run, outcome, most=2400),
             states=STATES,

@@ -13,6 +13,7 @@ from reports.evidence import evidence
 from reports.judge import Verdict
 from reports.loads import LoadSummary
 from reports.model import Run
+from reports.trust import load_notes
 from reports.visible import one_line, shortened, visible
 
 MAX_BYTES = 64 << 10
@@ -218,6 +219,7 @@ def _load(load: LoadSummary) -> str:
         parts.append(f"⚠️ {escaped(load.doubt)}")
     parts.append(table("", view.LOAD_HEAD, view.load_rows(load)))
     parts.append(table("", view.SLO_HEAD, view.slo_rows(load)))
+    parts.append("\n".join(f"- {escaped(note, 600)}" for note in load_notes(load.load)))
     words = "; ".join(f"{one.measure.name}: {one.measure.definition}" for one in load.latencies)
     parts.append(f"<sub>{escaped(words, 2000)}</sub>" if words else "")
     return "\n\n".join(part for part in parts if part)

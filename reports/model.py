@@ -119,7 +119,9 @@ class Histogram:
 class Load:
     """What one load profile did: requests by outcome, latency histograms by measure, tokens by kind, seconds.
 
-    `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why.
+    `valid` is false when the figures describe the generator rather than the endpoint; `reason` says why. `examples` are
+    details of failed requests by outcome; `tokens_per_chunk` is 0 where the endpoint counted none; `self_check` and
+    `client` are what the generator found out about itself; `proxy` is the name of one between it and the endpoint.
     """
 
     profile: str
@@ -130,6 +132,11 @@ class Load:
     seconds: float = 0.0
     valid: bool = True
     reason: str = ""
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    tokens_per_chunk: float = 0.0
+    self_check: Mapping[str, Any] = field(default_factory=dict)
+    client: Mapping[str, Any] = field(default_factory=dict)
+    proxy: str = ""
 
     @property
     def requests(self) -> int:

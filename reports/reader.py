@@ -231,7 +231,19 @@ def _load(record: Record) -> Load:
         seconds=_number(record, "seconds"),
         valid=_typed(record, "valid", bool),
         reason=_typed(record, "reason", str, ""),
+        examples={
+            str(name): tuple(str(one) for one in kept) for name, kept in _typed(record, "examples", dict, {}).items()
+        },
+        tokens_per_chunk=_tokens_per_chunk(_typed(record, "chunks", dict, {})),
+        self_check=_typed(record, "self_check", dict, {}),
+        client=_typed(record, "client", dict, {}),
+        proxy=_typed(record, "proxy", str, ""),
     )
+
+
+def _tokens_per_chunk(chunks: Record) -> float:
+    count = _number(chunks, "count") if chunks else 0.0
+    return _number(chunks, "tokens") / count if count else 0.0
 
 
 def _sample(record: Record) -> Sample:

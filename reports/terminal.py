@@ -12,6 +12,7 @@ from reports.evidence import evidence
 from reports.judge import Verdict, listed
 from reports.loads import LoadSummary
 from reports.model import Run
+from reports.trust import load_notes
 from reports.visible import one_line, visible
 
 # With more findings than this, the rest is listed without its evidence: the HTML report has it.
@@ -167,5 +168,7 @@ def _load(console: Console, load: LoadSummary) -> None:
         printing.table(console, view.LOAD_HEAD, view.load_rows(load))
     if load.slos:
         printing.table(console, view.SLO_HEAD, view.slo_rows(load), words=(3, 4))
+    for note in load_notes(load.load):
+        console.print(Text(note))
     for one in load.latencies:
         console.print(Text(f"{one.measure.name}: {one.measure.definition}", style="dim"))

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from seatrial.cli.course import carry_out
+from seatrial.cli.generator_options import generated, generator_of, generator_options
 from seatrial.cli.options import access_options, load_of, loading_options, note, options_of, output_of, output_options
 from seatrial.conduct import Course
 from seatrial.errors import CONFORMS
@@ -16,6 +17,7 @@ from seatrial.loading import orders_of
 @click.command(short_help="Send a load profile and judge it by the gate's objectives.")
 @click.argument("target")
 @loading_options
+@generator_options
 @access_options
 @output_options
 @click.option("--dry-run", is_flag=True, help="Show the plan, and send nothing.")
@@ -23,8 +25,10 @@ def command(target: str, dry_run: bool, **given: Any) -> int:
     """Send a load profile to the endpoint TARGET (a URL, or a name in seatrial.toml)."""
     output = output_of(given)
     profile, overrides = load_of(given)
+    generator = generator_of(given)
     options = options_of(target, given)
     orders, plan = orders_of(options, profile, overrides)
+    orders = generated(orders, generator)
     if dry_run:
         click.echo(str(plan))
         return CONFORMS

@@ -9,6 +9,7 @@ import click
 
 from reference_server.content_filter import TRIGGERS
 from seatrial.cli.course import carry_out
+from seatrial.cli.generator_options import generated, generator_of, generator_options
 from seatrial.cli.options import (
     Output,
     access_options,
@@ -38,6 +39,7 @@ from seatrial.signals import interruptible
 @check_profile_option
 @checking_options
 @loading_options
+@generator_options
 @access_options
 @output_options
 def command(target: str | None, embedded: bool, **given: Any) -> int:
@@ -69,8 +71,10 @@ def _trial(target: str, given: dict[str, Any], output: Output, *, key: str | Non
     rest = dict(given)
     dry_run = rest.pop("dry_run")
     profile, overrides = load_of(rest)
+    generator = generator_of(rest)
     options = options_of(target, rest, key=key)
     orders, plan = orders_of(options, profile, overrides)
+    orders = generated(orders, generator)
     checks = planned(options)
     if dry_run:
         click.echo(f"{told(options, checks, rehearse(options, checks))}\nThen a load, not rehearsed: {plan}")

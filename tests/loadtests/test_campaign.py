@@ -8,10 +8,11 @@ from typing import Any
 import gevent
 import pytest
 
-from loadtests.campaign import Campaign
+from loadtests.campaign import Campaign, Start
 from loadtests.collect import Sample
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, plan
+from loadtests.selfcheck import Bias
 from loadtests.target import target
 from schemas.contracts import get
 from tests.loadtests.loopback import HEAD, Loopback, Script, answer, free_port, serving, stream_of, with_status
@@ -20,18 +21,26 @@ CHAT = get("azure-llama").operation("chat")
 
 
 def campaign_on(
-    port: int, samples: list[Sample] | None = None, *, share: tuple[int, int] = (0, 1), **changes: Any
+    port: int,
+    samples: list[Sample] | None = None,
+    *,
+    share: tuple[int, int] = (0, 1),
+    self_check: bool = False,
+    **changes: Any,
 ) -> Campaign:
     changes = {"rate": 200, "duration": 0.1, "max_tokens": 4, "deadline": 3, **changes}
     made = plan(PROFILES["streaming"], changes)
     where = target(f"http://127.0.0.1:{port}", CHAT, "key")
     take = samples.append if samples is not None else None
-    return Campaign(made, where, Pool(where.host, where.port), seed=1, index=share[0], workers=share[1], on_sample=take)
+    pool = Pool(where.host, where.port)
+    index, workers = share
+    return Campaign(made, where, pool, seed=1, index=index, workers=workers, on_sample=take, start=Start(self_check))
 
 
 def on_time(campaign: Campaign) -> Campaign:
     """The same campaign as it is judged on a machine that was not busy with other things."""
     campaign.collector.histograms["lateness"].reset()
+    campaign.collector.histograms["loop_lag"].reset()
     campaign._last_started = 0.0
     return campaign
 
@@ -227,3 +236,39 @@ def test_a_load_generator_that_cannot_keep_its_rate_invalidates_its_figures() ->
     on_time(campaign)
     campaign._last_started = 10 * campaign.plan.seconds + 0.05
     assert "only 10 % of the planned rate" in campaign.why_invalid()
+
+
+def test_a_run_that_cannot_trust_itself_sends_nothing_on_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = Bias(streams=2, arrival_p95_ms=33.0)
+    monkeypatch.setattr("loadtests.campaign.check_self", lambda streams, server: late)
+    with serving(answer(stream_of(4))) as server:
+        campaign = campaign_on(server.port, self_check=True)
+        campaign.run()
+    record = campaign.to_record()
+    assert not record["valid"]
+    assert "33.0 ms late" in record["reason"]
+    assert record["self_check"]["arrival_p95_ms"] == 33.0
+    assert record["counts"] == {}
+    assert len(server.requests) == 2
+
+
+def test_a_run_reports_its_own_bias_or_that_nobody_asked() -> None:
+    with serving(answer(stream_of(4))) as server:
+        checked = campaign_on(server.port, self_check=True)
+        checked.run()
+        unchecked = campaign_on(server.port)
+        unchecked.run()
+    assert checked.to_record()["self_check"]["streams"] >= 1
+    assert unchecked.to_record()["self_check"] == {"skipped": True}
+    assert set(checked.to_record()["client"]) == {"cpu", "peak_rss_mb", "gc"}
+
+
+def test_a_loop_that_woke_up_late_invalidates() -> None:
+    with serving(answer(stream_of(4))) as server:
+        campaign = campaign_on(server.port)
+        campaign.run()
+    campaign = on_time(campaign)
+    assert campaign.why_invalid() == ""
+    for lag in (0.04, 0.04):
+        campaign.collector.lagged(lag)
+    assert "woke up 40 ms late" in campaign.why_invalid()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
@@ -17,7 +18,7 @@ KEY = "a-key-of-32-characters-or-so-1234"
 def locust(url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """`locust` without its web page, on the locustfile, as a user would call it."""
     command = [sys.executable, "-m", "locust", "-f", str(FOLDER / "locustfile.py"), "--headless", "--host", url]
-    run = ["--rate", "30", "--duration", "0.3", "--max-tokens", "4", *options]
+    run = ["--rate", "30", "--duration", "0.3", "--max-tokens", "4", "--no-self-check", *options]
     env = {**os.environ, "SEATRIAL_API_KEY": KEY}
     return subprocess.run([*command, *run], capture_output=True, text=True, timeout=90, cwd=ROOT, env=env, check=False)
 
@@ -102,3 +103,22 @@ def test_reading_streams_patches_nothing() -> None:
         "assert not m.saved, m.saved; assert 'locust' not in __import__('sys').modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=60)
+
+
+def test_the_example_for_kubernetes_uses_options_that_there_are() -> None:
+    lines = (ROOT / "docs" / "kubernetes.yaml").read_text().splitlines()
+    used = {
+        word
+        for line in lines
+        if not line.startswith("#")
+        for word in line.split()
+        if word.startswith("--") and word[2:].replace("-", "").isalpha()
+    }
+    shown = subprocess.run(
+        [sys.executable, "-m", "locust", "--help"], capture_output=True, text=True, timeout=90, cwd=ROOT, check=True
+    ).stdout
+    known = {word.strip(",") for word in shown.split() if word.startswith("--")}
+    # Locust's help does not load the locustfile, whose options are its own.
+    known |= set(re.findall(r'"(--[a-z-]+)"', (FOLDER / "users.py").read_text()))
+    assert {"--master", "--worker", "--expect-workers", "--rate"} <= used
+    assert used - known == set()

@@ -27,6 +27,7 @@ def orders(url: str, **changes: Any) -> dict[str, Any]:
         "target": url,
         "overrides": {"rate": 30, "duration": 0.5, "max_tokens": 4, "deadline": 5, **changes},
         "seed": 3,
+        "self_check": False,
     }
 
 
@@ -62,6 +63,18 @@ def test_a_run_writes_progress_samples_and_its_load_record_and_nothing_else() ->
     assert records[-2] == {**records[-2], "sent": 17, "done": 17, "ok": 15, "planned": 17}
     assert all(f"Authorization: Bearer {KEY}".encode() in request for request in server.requests)
     assert KEY.encode() not in out + remarks
+
+
+def test_a_load_process_checks_itself_first_and_says_what_it_found() -> None:
+    records: list[dict[str, Any]] = []
+    with serving(answer(stream_of(4))) as server:
+        run_load({**orders(server.url), "self_check": True}, KEY, records.append)
+    check = records[-1]["self_check"]
+    assert "fault" not in check
+    assert check["streams"] >= 8
+    assert check["ttft_p99_ms"] > 0
+    # Either it was found to be true enough and the load was sent, or it says why it was not.
+    assert records[-1]["counts"] == {"ok": 15} or "the load generator" in records[-1]["reason"]
 
 
 def test_a_key_that_an_endpoint_repeats_is_not_written() -> None:

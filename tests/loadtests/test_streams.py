@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 import time
 from pathlib import Path
 
@@ -240,24 +238,6 @@ def test_warming_up_a_port_without_a_server_says_nothing() -> None:
     assert len(pool) == 0
     with pytest.raises(Unreachable, match="refused"):
         pool.take()
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl to make a certificate with")
-    crt, key = tmp_path / "c.pem", tmp_path / "k.pem"
-    subprocess.run(
-        (
-            f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 "
-            f"-addext subjectAltName=IP:127.0.0.1 -keyout {key} -out {crt}"
-        ).split(),
-        check=True,
-        capture_output=True,
-        timeout=20,
-    )
-    return crt, key
 
 
 def test_a_certificate_is_verified(certificate: tuple[Path, Path]) -> None:

@@ -21,7 +21,19 @@ def test_the_plan_is_shown_and_nothing_sent_on_a_dry_run(seatrial: Command, tmp_
 
 
 def test_a_load_is_recorded_with_its_samples(seatrial: Command, server: str, tmp_path: Path) -> None:
-    words = ("--rate", 10, "--duration", 1, "--max-tokens", 4, "--route", "completions", "--log", "run.jsonl")
+    words = (
+        "--rate",
+        10,
+        "--duration",
+        1,
+        "--max-tokens",
+        4,
+        "--route",
+        "completions",
+        "--no-self-check",
+        "--log",
+        "run.jsonl",
+    )
     result = seatrial("load", server, *words)
     run = Run.read(tmp_path / "run.jsonl", samples=True)
     assert (run.command, run.profile, run.complete) == ("load", "streaming", True)
@@ -54,3 +66,45 @@ def test_a_load_process_that_fails_is_one_line(
     end = Run.read(tmp_path / "run.jsonl").end
     assert end is not None
     assert "the generator sank" in end.reason
+
+
+def test_a_load_in_two_processes_is_one_load(seatrial: Command, server: str, tmp_path: Path) -> None:
+    words = ("--rate", 20, "--duration", 1, "--max-tokens", 4, "--no-self-check", "--processes", 2)
+    result = seatrial("load", server, *words, "--log", "run.jsonl")
+    run = Run.read(tmp_path / "run.jsonl")
+    assert (len(run.loads), run.loads[0].requests) == (1, 20)
+    assert run.loads[0].client["processes"] == 2
+    assert result.code == 0 or not run.loads[0].valid
+    assert "was not checked against streams of known timing" in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--proxy", "http://user:a-password@proxy:1"), "--proxy env"),
+        (("--proxy", "socks5://proxy:1"), "socks5"),
+        (("--processes", 0), "processes"),
+    ],
+)
+def test_a_generator_that_makes_no_sense_is_refused(seatrial: Command, words: tuple[Any, ...], why: str) -> None:
+    result = seatrial("load", "http://127.0.0.1:1", *words)
+    assert result.code == 2
+    assert why in result.err
+    assert "a-password" not in result.err
+
+
+def test_a_load_takes_its_proxy_from_the_environment_when_told_to(
+    seatrial: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[Any] = []
+
+    def remember(settings: Any, *_: Any) -> int:
+        orders.append(settings)
+        raise LoadError("the generator sank")
+
+    monkeypatch.setattr("seatrial.loading.run_load", remember)
+    monkeypatch.setenv("http_proxy", "http://user:a-password@proxy:1")
+    for words in ((), ("--proxy", "env"), ("--proxy", "http://other:2")):
+        seatrial("load", "http://endpoint.test", *words, "--no-key", "--log", "run.jsonl", "--force")
+    assert [order["proxy"] for order in orders] == [None, "http://user:a-password@proxy:1", "http://other:2"]
+    assert "a-password" not in (tmp_path / "run.jsonl").read_text()

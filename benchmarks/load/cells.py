@@ -1,0 +1,247 @@
+"""What has to be shown, cell by cell: each is one run of a load against a server of known timing, and its figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+
+from benchmarks.load.servers import Asked, Running, Setting, calibrated, certificate, own
+from loadtests.launch import run_load
+
+WARMUP = 2
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The calibrated server, its CPU and how large the cells are (1.0: as published)."""
+
+    server: Path
+    pin: str | None
+    size: float = 1.0
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What a figure has to keep: at most, or at least."""
+
+    most: float | None = None
+    least: float | None = None
+
+    def __str__(self) -> str:
+        return f"at most {self.most:g}" if self.most is not None else f"at least {self.least:g}"
+
+    def kept(self, value: float) -> bool:
+        return value <= self.most if self.most is not None else value >= (self.least or 0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One line of the table: `run` measures, `aims` are for the figures that have one, `cores` is what it takes."""
+
+    name: str
+    run: Callable[[Bench], Figures]
+    aims: dict[str, Aim]
+    cores: int = 2
+
+
+class Load:
+    """A load that has run: its records, and when it was started."""
+
+    def __init__(self, running: Running, setting: Setting, overrides: dict[str, Any], **orders: Any) -> None:
+        self.records: list[dict[str, Any]] = []
+        self.begun = time.perf_counter_ns()
+        run_load(
+            {
+                "target": running.url,
+                "overrides": {"max_tokens": setting.tokens, "warmup": WARMUP, **overrides},
+                "parameters": {"stream_options": {"include_usage": True}},
+                "self_check": False,
+                **orders,
+            },
+            "no-key",
+            self.records.append,
+        )
+
+    @property
+    def load(self) -> dict[str, Any]:
+        return self.records[-1]
+
+    @property
+    def samples(self) -> list[dict[str, Any]]:
+        found = [record for record in self.records if record["type"] == "sample"]
+        return sorted(found, key=lambda record: record["t_sent"] or 0)
+
+    def percentile(self, name: str, percent: float) -> float:
+        histogram = HdrHistogram.decode(self.load["histograms"][name]["encoded"])
+        return float(histogram.get_value_at_percentile(percent)) / 1000
+
+
+def open_loop(streams: int, setting: Setting, waves: float) -> dict[str, Any]:
+    """Arrivals at the rate at which so many streams are open at once, on average."""
+    return {
+        "rate": streams / setting.seconds,
+        "duration": max(waves, 20 / streams) * setting.seconds,
+        "streams": 4 * streams + 16,
+    }
+
+
+def compared(ran: Load, asked: list[Asked]) -> Figures:
+    """Reported minus true, in ms. TTFT request by request in order of arrival; of ITL the percentiles of all gaps."""
+    measured = [one for one in asked[WARMUP:] if one.sent]
+    samples = ran.samples
+    if len(samples) != len(measured):
+        raise SystemExit(f"{ran.load['counts']} do not match the {len(measured)} requests that the server saw")
+    errors = [
+        (sample["t_first"] - sample["t_sent"]) * 1000 - true.ttft_ms
+        for sample, true in zip(samples, measured, strict=True)
+        if sample["t_first"] is not None
+    ]
+    gaps = [gap for one in measured for gap in one.gaps_ms]
+    return {
+        "ttft_p50": quantile(errors, 50),
+        "ttft_p99": quantile(errors, 99),
+        "itl_p50": ran.percentile("itl", 50) - quantile(gaps, 50),
+        "itl_p99": ran.percentile("itl", 99) - quantile(gaps, 99),
+        "lateness_p50": ran.percentile("lateness", 50),
+        "lateness_p99": ran.percentile("lateness", 99),
+        "cpu": 100 * ran.load["client"]["cpu"],
+        "rss_mb": ran.load["client"]["peak_rss_mb"],
+        "start_s": (asked[0].came - ran.begun) / 1e9,
+        "valid": float(ran.load["valid"]),
+    }
+
+
+def quantile(values: list[float], percent: float) -> float:
+    """The smallest value that so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -(-int(percent * len(ordered)) // 100) - 1))] if ordered else 0.0
+
+
+def fidelity(streams: int) -> Callable[[Bench], Figures]:
+    def run(bench: Bench) -> Figures:
+        setting = Setting()
+        with calibrated(bench.server, setting, bench.pin) as running:
+            ran = Load(running, setting, open_loop(streams, setting, 5 * bench.size))
+        return compared(ran, running.asked)
+
+    return run
+
+
+def tls(streams: int) -> Callable[[Bench], Figures]:
+    def run(bench: Bench) -> Figures:
+        setting = Setting()
+        with certificate() as (crt, key):
+            with own(setting, bench.pin, certificate=crt, key=key) as running:
+                ran = Load(running, setting, open_loop(streams, setting, 5 * bench.size), ca_file=crt)
+            return compared(ran, running.asked)
+
+    return run
+
+
+def capacity(itl_ms: float, processes: int = 1) -> Callable[[Bench], Figures]:
+    """128 streams for each process, begun in the first tenth; `chunks_s` is what was sent while all were open."""
+
+    def run(bench: Bench) -> Figures:
+        streams = 128 * processes
+        setting = Setting(200, itl_ms, max(64, int(3000 * bench.size / itl_ms)))
+        overrides = {
+            "rate": streams / (0.1 * setting.seconds),
+            "duration": 0.1 * setting.seconds,
+            "streams": 4 * streams,
+            "token_cap": 10**9,
+        }
+        with calibrated(bench.server, setting, bench.pin) as running:
+            ran = Load(running, setting, overrides, processes=processes)
+        figures = compared(ran, running.asked)
+        measured = running.asked[WARMUP:]
+        begin, end = max(one.sent[0] for one in measured), min(one.sent[-1] for one in measured)
+        chunks = sum(1 for one in measured for at in one.sent if begin <= at <= end)
+        return {**figures, "chunks_s": chunks / max(1e-9, (end - begin) / 1e9)}
+
+    return run
+
+
+def steady(bench: Bench) -> Figures:
+    """200 requests per second for a minute: does it drift, and are they all sent?"""
+    setting = Setting(50, 5, 8)
+    seconds = max(2.0, 60 * bench.size)
+    with calibrated(bench.server, setting, bench.pin) as running:
+        ran = Load(running, setting, {"rate": 200, "duration": seconds, "streams": 200})
+    figures = compared(ran, running.asked)
+    late = [1000 * (sample["t_started"] - sample["t_intended"]) for sample in ran.samples]
+    tenth = max(1, len(late) // 10)
+    count = 200 * seconds
+    return {
+        **figures,
+        "drift_ms": abs(sum(late[-tenth:]) - sum(late[:tenth])) / tenth,
+        "count_off_pct": 100 * abs(len(running.asked) - WARMUP - count) / count,
+    }
+
+
+def cut(bench: Bench) -> Figures:
+    """A hundred streams, each eighth of which the server cuts after five tokens."""
+    setting = Setting(50, 5, 16)
+    with calibrated(bench.server, setting, bench.pin) as running:
+        running_at = f"127.0.0.1:{running.port}"
+        _get(running_at, "/__set?abort_every=8&abort_after=5")
+        ran = Load(running, setting, {"rate": 50, "duration": 2, "warmup": 0})
+    return {"cut": ran.load["counts"].get("cut", 0), "ok": ran.load["counts"].get("ok", 0)}
+
+
+def tail(bench: Bench) -> Figures:
+    """One request in ninety has ten times the TTFT."""
+    setting = Setting(40, 5, 8)
+    with own(setting, bench.pin, slow_every=90) as running:
+        ran = Load(running, setting, {"rate": 180, "duration": 4})
+    return {**compared(ran, running.asked), "p99_ms": ran.percentile("ttft", 99)}
+
+
+def grouped(bench: Bench) -> Figures:
+    """Eight tokens a chunk, a token each 10 ms: chunks are 80 ms apart."""
+    setting = Setting(100, 10, 64, ("--tpc", "8"))
+    with calibrated(bench.server, setting, bench.pin) as running:
+        ran = Load(running, setting, {"rate": 20, "duration": 2})
+    chunks = ran.load["chunks"]
+    return {
+        "itl_p50_ms": ran.percentile("itl", 50),
+        "itl_p99": ran.percentile("itl", 99) - quantile([g for one in running.asked for g in one.gaps_ms], 99),
+        "tokens_per_chunk": chunks["tokens"] / max(1, chunks["count"]),
+    }
+
+
+def _get(where: str, path: str) -> None:
+    import http.client  # noqa: PLC0415
+
+    connection = http.client.HTTPConnection(where, timeout=5)
+    connection.request("GET", path)
+    connection.getresponse().read()
+    connection.close()
+
+
+_TRUE = {"ttft_p99": Aim(most=1.0), "itl_p99": Aim(most=1.0)}
+_QUICK = {"start_s": Aim(most=1.5)}
+_FAST = {"ttft_p99": Aim(most=10.0), "chunks_s": Aim(least=60_000)}
+
+CELLS = (
+    *(
+        Cell(f"{n} streams", fidelity(n), {**_TRUE, **_QUICK, **({"rss_mb": Aim(most=120)} if n == 256 else {})})
+        for n in (1, 16, 64, 128, 256)
+    ),
+    Cell("128 streams over TLS", tls(128), {"ttft_p99": Aim(most=3.0)}),
+    *(Cell(f"capacity, a token each {itl:g} ms", capacity(itl), _FAST) for itl in (2.0, 1.7, 1.4)),
+    Cell("capacity of two processes", capacity(1.7, 2), {**_FAST, "chunks_s": Aim(least=108_000)}, cores=3),
+    Cell(
+        "200 requests per second",
+        steady,
+        {"lateness_p99": Aim(most=5.0), "drift_ms": Aim(most=1.0), "count_off_pct": Aim(most=0.5)},
+    ),
+    Cell("cut streams", cut, {"cut": Aim(least=12), "ok": Aim(least=88)}),
+    Cell("a tail of ten times TTFT", tail, {"p99_ms": Aim(least=390.0)}),
+    Cell("eight tokens a chunk", grouped, {"itl_p99": Aim(most=1.0), "tokens_per_chunk": Aim(least=8.0)}),
+)

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+from hdrh.histogram import HdrHistogram
+
+import loadtests.crew
+from loadtests.launch import LoadError, run_load
+from loadtests.orders import Orders
+from tests.loadtests.loopback import HEAD, answer, free_port, serving, stream_of
+from tests.loadtests.test_run import KEY, orders
+
+THREE = {"processes": 3}
+
+
+def test_processes_share_the_load_and_are_recorded_as_one() -> None:
+    records: list[dict[str, Any]] = []
+    with serving(answer(stream_of(4))) as server:
+        code = run_load({**orders(server.url, rate=60), **THREE}, KEY, records.append)
+    load = records[-1]
+    assert [record["type"] for record in records].count("load") == 1
+    assert load["counts"] == {"ok": 30}
+    assert len(server.requests) == 32
+    assert load["client"]["processes"] == 3
+    assert (code == 0) is load["valid"]
+    assert code == 0 or "the load generator" in load["reason"]
+    samples = [record for record in records if record["type"] == "sample"]
+    # Each due moment of the schedule once, whoever sent it: the distribution is that of one process.
+    assert sorted(round(sample["t_intended"] * 60) for sample in samples) == list(range(30))
+    assert HdrHistogram.decode(load["histograms"]["ttft"]["encoded"]).get_total_count() == 30
+    progress = [record for record in records if record["type"] == "progress"]
+    assert (progress[-1]["sent"], progress[-1]["planned"]) == (32, 32)
+
+
+def test_a_killed_process_is_noticed_and_ends_a_run_that_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    crews: list[loadtests.crew.Crew] = []
+    made = loadtests.crew.Crew
+
+    def remembered(*given: Any) -> loadtests.crew.Crew:
+        crews.append(made(*given))
+        return crews[-1]
+
+    monkeypatch.setattr(loadtests.crew, "Crew", remembered)
+    records: list[dict[str, Any]] = []
+    killed = threading.Event()
+
+    def take(record: dict[str, Any]) -> None:
+        records.append(record)
+        if record["type"] == "sample" and not killed.is_set():
+            killed.set()
+            os.kill(crews[0].processes[1].pid, signal.SIGKILL)
+
+    begun = time.monotonic()
+    with serving(answer(stream_of(4))) as server:
+        code = run_load({**orders(server.url, duration=60), **THREE}, KEY, take)
+    assert code == 3
+    assert records[-1]["reason"] == "process 2 of the load's 3 was lost"
+    assert not records[-1]["valid"]
+    assert time.monotonic() - begun < 45
+    assert all(process.poll() is not None for process in crews[0].processes)
+
+
+def test_a_stop_ends_them_all_with_one_record() -> None:
+    records: list[dict[str, Any]] = []
+    stop = threading.Event()
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(HEAD)
+        if len(server.requests) > 4:
+            stop.set()
+
+    with serving(script) as server:
+        assert run_load({**orders(server.url, duration=60, warmup=0), **THREE}, KEY, records.append, stop) == 3
+    assert records[-1]["reason"] == "interrupted"
+    assert records[-1]["counts"]["abandoned"] >= 4
+
+
+def test_an_endpoint_that_is_not_there_is_found_before_the_load() -> None:
+    records: list[dict[str, Any]] = []
+    assert run_load({**orders(f"http://127.0.0.1:{free_port()}"), **THREE}, KEY, records.append) == 3
+    assert not records[-1]["valid"]
+
+
+def test_orders_that_the_processes_refuse_are_the_users_mistake() -> None:
+    with pytest.raises(LoadError, match="no http") as refused:
+        run_load({"target": "gopher://h", **THREE}, KEY, lambda _: None)
+    assert refused.value.usage
+
+
+def test_shares_know_their_place() -> None:
+    assert Orders.from_json({"target": "http://h", "index": 1, "workers": 2}).index == 1
+    for wrong in ({"index": 2, "workers": 2}, {"processes": 0}, {"index": -1}):
+        with pytest.raises(ValueError, match="no worker"):
+            Orders.from_json({"target": "http://h", **wrong})
