@@ -176,8 +176,7 @@ class Live:
             del self._points[min(self._points)]
 
     def _example(self, outcome: str, text: str) -> None:
-        texts = self._examples.setdefault(outcome, {})
-        if text and len(texts) < _MOST_EXAMPLES:
+        if text and len(texts := self._examples.setdefault(outcome, {})) < _MOST_EXAMPLES:
             texts[text[:_MOST_TEXT]] = None
 
 

@@ -80,7 +80,7 @@ def run_with_page(
         except (WebError, GateError) as error:
             raise PlanError(str(error)) from None
         driver.watcher = _Told(page, put)
-        environment.web_ui.start()
+        _listen(environment.web_ui)
         shown = "127.0.0.1" if web.host in {"", "*", "0.0.0.0"} else web.host  # noqa: S104 - compared, not bound
         url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/seatrial"
         put({"type": "web", "url": url, **({"user": USER, "password": made} if made else {})})
@@ -141,6 +141,14 @@ def _merged(orders: Orders, given: Any) -> Orders:
         seed=found.seed,
         self_check=found.self_check,
     )
+
+
+def _listen(web_ui: Any) -> None:
+    """Serve, and return once connections are taken."""
+    web_ui.start()
+    with gevent.Timeout(_TO_STOP, exception=False):
+        while web_ui.server is None or not web_ui.server.started:
+            gevent.sleep(0.005)
 
 
 def _stop(driver: Driver, page: Any) -> None:
