@@ -63,9 +63,9 @@ def run_load(
 ) -> int:
     """Run the orders in `settings` and hand each record to `on_record`; returns 0 (valid) or 3 (not valid).
 
-    The records are of types `progress`, `sample` and, last, one `load`. When `stop` is set the run ends within a
-    second or two, its record included. With `web` a page begins the runs, a `web` record says where it is, and the
-    process serves it until `stop` is set. Raises `LoadError` in one line; `PlanError` for orders that make no sense.
+    The records are of types `progress`, `sample` and, last, one `load` or `limit`. When `stop` is set the run ends
+    within a second or two, its record included. With `web` a page begins the runs, a `web` record says where it is, and
+    the process serves it until `stop` is set. Raises `LoadError` in one line; `PlanError` for senseless orders.
     """
     orders = Orders.from_json(settings)
     plan = orders.plan()
@@ -124,7 +124,7 @@ def _follow(
             if not line:
                 break
             record = record_of(line)
-            complete = complete or record.get("type") in {"load", "web"}
+            complete = complete or record.get("type") in {"load", "limit", "web"}
             on_record(record)
         if not stopping and stop.is_set():
             stopping = True

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from loadtests.limits.plans import LIMIT_PROFILES, limit_plan
 from loadtests.profiles import Plan, PlanError, plan, profile
 from schemas.contracts import get
 from schemas.model import Contract, ContractError, Operation
@@ -64,6 +65,8 @@ class Orders:
 
     def plan(self) -> Plan:
         """What the run does and may cost; `PlanError` for orders that make no sense."""
+        if self.profile in LIMIT_PROFILES:
+            return limit_plan(self.profile, self.overrides)
         return plan(profile(self.profile), self.overrides)
 
     def operation(self) -> tuple[Contract, Operation]:

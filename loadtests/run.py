@@ -107,6 +107,12 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
     """Run the campaign and write its records."""
     import gevent  # noqa: PLC0415
 
+    from loadtests.limits.plans import LimitPlan  # noqa: PLC0415
+
+    plan = orders.plan()
+    if isinstance(plan, LimitPlan):
+        return _search(orders, plan, key, interrupted)
+
     from loadtests.proxies import proxy_of  # noqa: PLC0415
     from loadtests.users import headless  # noqa: PLC0415 - imports locust
 
@@ -181,6 +187,24 @@ def _told_when(descriptor: int) -> int:
             return 0
         line += more
     return int(json.loads(line)["epoch"])
+
+
+def _search(orders: Any, plan: Any, key: str, interrupted: Any) -> int:
+    """Search for a limit and write its records."""
+    from loadtests.limits.process import search  # noqa: PLC0415
+
+    outbox = Outbox(sys.stdout.fileno(), key)
+
+    def stopped() -> str:
+        if interrupted.is_set():
+            return "interrupted"
+        return "nobody reads the records" if outbox.gone.is_set() else ""
+
+    try:
+        valid = search(orders, plan, key, outbox.put, stopped)
+    finally:
+        outbox.close()
+    return 0 if valid else COULD_NOT_JUDGE
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtests.campaign import Campaign, Start
 from loadtests.collect import Collector, Sample
 from loadtests.fleet import Master, Worker
+from loadtests.limits.plans import LIMIT_PROFILES
 from loadtests.orders import Orders
 from loadtests.pool import Pool
 from loadtests.profiles import PROFILES, PlanError
@@ -297,6 +298,10 @@ def _on_init(environment: Environment, **_: Any) -> None:
 def _orders_from_options(environment: Environment) -> Orders:
     """What the command line or the form of the web page asks for, which sends every number as text."""
     options = environment.parsed_options
+    name = getattr(options, "profile", None) or "streaming"
+    if name in LIMIT_PROFILES:
+        # It decides by each answer what to ask next, which no schedule of users does.
+        raise PlanError(f"{name} is no load for locust; run it with `seatrial load --profile {name}`")
     try:
         numbers = {name: _number(getattr(options, name)) for name in _NUMBERS}
         seed = int(options.seed or 0) if options is not None else 0
@@ -306,7 +311,7 @@ def _orders_from_options(environment: Environment) -> Orders:
     return Orders(
         target=environment.host or "",
         contract=getattr(options, "contract", None) or "azure-llama",
-        profile=getattr(options, "profile", None) or "streaming",
+        profile=name,
         overrides={**numbers, **{name: getattr(options, name) or None for name in _CHOICES}},
         seed=seed,
         ca_file=getattr(options, "ca_file", None) or None,

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from reports.limit_slo import LIMIT_OBJECTIVES
 from reports.slo import OBJECTIVES, SHARES
 from schemas.model import LEVELS, ROUTES
 
@@ -125,7 +126,7 @@ class _Reader:
             accept_skip=self._skips(accept),
             accept_unsupported=self._patterns(accept, "accept", "unsupported", '["best_of", "chat.logprobs"]'),
             routes=self._routes(self._table(document, "routes", ("require",))),
-            slo=self._slo(self._table(document, "slo", tuple(OBJECTIVES))),
+            slo=self._slo(self._table(document, "slo", (*OBJECTIVES, *LIMIT_OBJECTIVES))),
             waivers=self._waivers(document.get("waiver", [])),
             source=str(self._path),
         )
@@ -159,9 +160,11 @@ class _Reader:
         return tuple(dict.fromkeys(value))
 
     def _slo(self, table: Mapping[str, Any]) -> dict[str, float]:
+        examples = {name: one.example for name, one in OBJECTIVES.items()}
+        examples |= {name: one.example for name, one in LIMIT_OBJECTIVES.items()}
         for key, value in table.items():
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
-                raise self._error("slo", key, f"write a number, like {key} = {OBJECTIVES[key].example:g}")
+                raise self._error("slo", key, f"write a number, like {key} = {examples[key]:g}")
             if key in SHARES and value > 1:
                 raise self._error("slo", key, f"it is a share from 0 to 1, like {key} = {OBJECTIVES[key].example:g}")
         return {key: float(value) for key, value in table.items()}

@@ -14,6 +14,7 @@ from typing import Literal
 
 from reports.coverage import Coverage, ErratumReading, contract_of, cover, readings_of, requirements_of
 from reports.gate import Gate, Waiver
+from reports.limit_slo import LIMIT_OBJECTIVES, LimitSummary, summarize_limit
 from reports.loads import LoadSummary, summarize
 from reports.model import Outcome, Run
 from reports.options import Lacking, lacking_of, option_doubts, option_notes, route_reasons
@@ -75,6 +76,7 @@ class Verdict:
     loads: tuple[LoadSummary, ...]
     counts: Mapping[str, int]
     gate: Gate
+    limits: tuple[LimitSummary, ...] = ()
     lacking: tuple[Lacking, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -85,8 +87,9 @@ class Verdict:
 
     @property
     def slos(self) -> tuple[SloResult, ...]:
-        """The objectives of all loads."""
-        return tuple(slo for load in self.loads for slo in load.slos)
+        """The objectives of all loads and of all searches for limits."""
+        every: list[LoadSummary | LimitSummary] = [*self.loads, *self.limits]
+        return tuple(slo for one in every for slo in one.slos)
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -105,20 +108,22 @@ def judge(run: Run, gate: Gate, today: date) -> Verdict:
     waived = tuple(finding.outcome.check for finding in findings if finding.grade == "waived")
     coverage = cover(run, requirements, waived) if run.outcomes or run.planned else ()
     stale = _stale(run, gate, today)
-    loads = tuple(summarize(load, gate.slo) for load in run.loads)
+    objectives = {name: limit for name, limit in gate.slo.items() if name not in LIMIT_OBJECTIVES}
+    loads = tuple(summarize(load, objectives) for load in run.loads)
+    limits = tuple(summarize_limit(limit, gate.slo) for limit in run.limits)
     lacking = lacking_of(run, gate, requirements)
     failures = [
         *route_reasons(run, gate),
         *_failure_reasons(findings),
         *(f"unsupported: {one.line}" for one in lacking if one.grade == "fail"),
-        *_slo_reasons(loads, "fail"),
+        *_slo_reasons((*loads, *limits), "fail"),
     ]
     doubts = [
         *_run_doubts(run),
         *option_doubts(run, gate),
         *_unstable_doubts(run, gate, requirements, today),
         *_coverage_doubts(coverage, gate, today),
-        *_load_doubts(run, loads),
+        *_load_doubts(run, loads, limits),
     ]
     rot = [f"the waiver of {one.waiver.check} is stale: {one.why}" for one in stale]
     status: Status = "conforms"
@@ -137,6 +142,7 @@ def judge(run: Run, gate: Gate, today: date) -> Verdict:
         coverage=coverage,
         readings=readings_of(run),
         loads=loads,
+        limits=limits,
         counts=_counts(run, findings),
         gate=gate,
         lacking=lacking,
@@ -208,7 +214,7 @@ def _failure_reasons(findings: tuple[Finding, ...]) -> Iterable[str]:
             yield f"{counted(len(ids), 'check')} {verb} a {level} of the contract: {listed(ids)}"
 
 
-def _slo_reasons(loads: tuple[LoadSummary, ...], state: str) -> Iterable[str]:
+def _slo_reasons(loads: Iterable[LoadSummary | LimitSummary], state: str) -> Iterable[str]:
     for load in loads:
         for slo in load.slos:
             if slo.state == state:
@@ -223,7 +229,7 @@ def _run_doubts(run: Run) -> Iterable[str]:
     if errors:
         yield f"a fault of Seatrial ended {counted(len(errors), 'check')}: {listed(errors)}"
     executed = [outcome for outcome in run.outcomes if outcome.status in {"pass", "fail"}]
-    if not executed and (run.outcomes or run.planned or not run.loads):
+    if not executed and (run.outcomes or run.planned or not (run.loads or run.limits)):
         yield "no check ran to a result"
     if run.not_run and run.complete:
         yield f"no outcome for {counted(len(run.not_run), 'planned check')}: {listed(run.not_run)}"
@@ -264,13 +270,14 @@ def _unstable_doubts(run: Run, gate: Gate, requirements: Mapping[str, Requiremen
         yield f"the verdict of {counted(len(ids), 'check')} changed from round to round: {listed(ids)}"
 
 
-def _load_doubts(run: Run, loads: tuple[LoadSummary, ...]) -> Iterable[str]:
-    if run.command == "load" and not loads:
+def _load_doubts(run: Run, loads: tuple[LoadSummary, ...], limits: tuple[LimitSummary, ...]) -> Iterable[str]:
+    if run.command == "load" and not loads and not limits:
         yield "no load was recorded"
-    for load in loads:
-        if load.doubt:
-            yield f"load {load.profile}: {load.doubt}"
-    yield from _slo_reasons(loads, "not-enough")
+    every: list[LoadSummary | LimitSummary] = [*loads, *limits]
+    for one in every:
+        if one.doubt:
+            yield f"load {one.profile}: {one.doubt}"
+    yield from _slo_reasons(every, "not-enough")
 
 
 def _counts(run: Run, findings: tuple[Finding, ...]) -> Mapping[str, int]:

@@ -38,6 +38,9 @@ def _checks(run: Run, verdict: Verdict) -> ET.Element:
     cases += [_ended(_new_case(check, "seatrial"), "skipped", "not run", "") for check in run.not_run]
     properties = [(name, value) for name, value in view.facts(run, verdict)]
     properties += [(name, str(count)) for name, count in verdict.counts.items()]
+    properties += [
+        (f"limit:{one.profile}:{name}", text) for one in verdict.limits for name, text in view.limit_facts(one)
+    ]
     properties += [(f"requirements:{outcome.check}", " ".join(outcome.cites)) for outcome in run.outcomes]
     properties += [(f"unstable:{check}", rounds) for rounds, checks in view.unstable(run) for check in checks]
     seconds = sum(outcome.seconds for outcome in run.outcomes)

@@ -158,7 +158,7 @@ class LogWriter:
             self._requests += 1
         if kind == "outcome":
             self._tokens += int(record.get("tokens", 0))
-        elif kind == "load":
+        elif kind in {"load", "limit"}:
             self._tokens += sum(int(record.get("tokens", {}).get(name, 0)) for name in ("prompt", "completion"))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from reports import view
 from reports.evidence import evidence
 from reports.judge import Verdict
+from reports.limit_slo import LimitSummary
 from reports.loads import LoadSummary
 from reports.model import Run
 from reports.trust import load_notes
@@ -36,6 +37,7 @@ def render(run: Run, verdict: Verdict) -> str:
         _unjudged(run),
         _coverage(verdict),
         *map(_load, verdict.loads),
+        *map(_limit, verdict.limits),
         _readings(verdict),
     ):
         page.add(block, most=_FOR_TABLES)
@@ -222,6 +224,14 @@ def _load(load: LoadSummary) -> str:
     parts.append("\n".join(f"- {escaped(note, 600)}" for note in load_notes(load.load)))
     words = "; ".join(f"{one.measure.name}: {one.measure.definition}" for one in load.latencies)
     parts.append(f"<sub>{escaped(words, 2000)}</sub>" if words else "")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _limit(limit: LimitSummary) -> str:
+    parts = [
+        table(f"Limit: {escaped(limit.profile)}", ["", "found"], view.limit_facts(limit)),
+        table("", view.SLO_HEAD, view.slo_rows(limit)),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.wire.exchange import Exchange
+from reports.limits import Limit
 from schemas.model import Requirement
 
 STATUSES = ("pass", "fail", "skip", "unsupported", "blocked", "inconclusive", "error")
@@ -208,6 +209,7 @@ class Run:
     outcomes: tuple[Outcome, ...] = ()
     exchanges: Mapping[str, Exchange] = field(default_factory=dict)
     loads: tuple[Load, ...] = ()
+    limits: tuple[Limit, ...] = ()
     samples: tuple[Sample, ...] = ()
     sample_count: int = 0
     end: End | None = None

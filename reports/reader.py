@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from conformance.wire.exchange import Exchange
+from reports.limits import Limit, limit_from
 from reports.log import FORMAT, LogError
 from reports.model import Capability, End, Histogram, Load, Outcome, Run, Sample
 from reports.rounds import merged
@@ -47,6 +48,7 @@ class _Reader:
         self._outcomes: list[Outcome] = []
         self._exchanges: dict[str, Exchange] = {}
         self._loads: list[Load] = []
+        self._limits: list[Limit] = []
         self._samples: list[Sample] = []
         self._sample_count = 0
         self._end: End | None = None
@@ -67,6 +69,7 @@ class _Reader:
             outcomes=merged(self._outcomes),
             exchanges=self._exchanges,
             loads=tuple(self._loads),
+            limits=tuple(self._limits),
             samples=tuple(self._samples),
             sample_count=self._sample_count,
             end=self._end,
@@ -108,8 +111,8 @@ class _Reader:
             self._capabilities[capability.name] = capability
         elif kind == "model":
             self._model = self._built(lambda note: {"model": _typed(note, "name", str)}, record)
-        elif kind == "load":
-            self._loads.append(self._built(_load, record))
+        elif kind in ("load", "limit"):
+            self._take_load(kind, record)
         elif kind == "sample":
             self._sample_count += 1
             if self._keep_samples:
@@ -119,6 +122,12 @@ class _Reader:
         elif kind == "run":
             raise self._damaged("a second run begins; keep one run in a file")
         # Other kinds of record may be added without a new format: they are notes, and no verdict rests on them.
+
+    def _take_load(self, kind: str, record: Record) -> None:
+        if kind == "load":
+            self._loads.append(self._built(_load, record))
+        else:
+            self._limits.append(self._built(limit_from, record))
 
     def _follow(self, kind: object) -> None:
         if self._end is not None:

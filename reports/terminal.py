@@ -10,6 +10,7 @@ from rich.text import Text
 from reports import printing, view
 from reports.evidence import evidence
 from reports.judge import Verdict, listed
+from reports.limit_slo import LimitSummary
 from reports.loads import LoadSummary
 from reports.model import Run
 from reports.trust import load_notes
@@ -36,6 +37,8 @@ def render(run: Run, verdict: Verdict, *, colour: bool = False, width: int = pri
     _readings(console, verdict)
     for load in verdict.loads:
         _load(console, load)
+    for limit in verdict.limits:
+        _limit(console, limit)
     return printing.text_of(out)
 
 
@@ -172,3 +175,11 @@ def _load(console: Console, load: LoadSummary) -> None:
         console.print(Text(note))
     for one in load.latencies:
         console.print(Text(f"{one.measure.name}: {one.measure.definition}", style="dim"))
+
+
+def _limit(console: Console, limit: LimitSummary) -> None:
+    printing.title(console, f"Limit: {one_line(limit.profile)}")
+    for name, text in view.limit_facts(limit):
+        printing.field(console, name, text, width=24)
+    if limit.slos:
+        printing.table(console, view.SLO_HEAD, view.slo_rows(limit), words=(3, 4))

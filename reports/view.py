@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from conformance.wire.curl import curl_line
 from reports.coverage import STATES, Coverage
 from reports.judge import Finding, Status, Verdict, counted
+from reports.limit_slo import LimitSummary
+from reports.limits import limit_rows
 from reports.loads import PERCENTS, LoadSummary
 from reports.model import Run
 from reports.options import Lacking
@@ -232,7 +234,12 @@ def load_line(load: LoadSummary) -> str:
     )
 
 
-def slo_rows(load: LoadSummary) -> list[list[str]]:
+def limit_facts(limit: LimitSummary) -> list[list[str]]:
+    """What a search for a limit found: a name and its text in each line."""
+    return [[name, one_line(text, 400)] for name, text in limit_rows(limit.limit)]
+
+
+def slo_rows(load: LoadSummary | LimitSummary) -> list[list[str]]:
     """One line for each objective: name, limit, measured, bounds, result."""
     words = {"pass": "kept", "fail": "missed", "not-enough": "not enough samples", "not-judged": "not judged"}
     return [

@@ -126,7 +126,7 @@ class LoadRun:
                 self._on_note(f"it asks for the user {record['user']} and the password {record['password']}")
             return
         self._log.write(record)
-        if kind == "load":
+        if kind in ("load", "limit"):
             self._loads += 1
             self._cut = record.get("reason") == "interrupted"
             self.requests += sum(record.get("counts", {}).values())

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from conformance.wire.redact import Redactor
 from loadtests.collect import Sample
+from loadtests.limits.plans import LIMIT_PROFILES
 from loadtests.orders import Orders
 from loadtests.profiles import PROFILES, PlanError
 from loadtests.target import TargetError
@@ -28,9 +29,13 @@ from loadtests.web.book import Book
 from loadtests.web.guard import REPORT, STRICT
 from loadtests.web.live import PERCENTS, SHOWN, Live
 from loadtests.web.verdict import limit_lines
+from loadtests.web.watcher import Watcher
 from reports.visible import visible
 
 _FOLDER = Path(__file__).parent
+Put = Callable[[dict[str, Any]], None]
+Search = Callable[[Orders, Put, Callable[[], str]], object]
+
 _FIELDS = ("t", "ok", "limited", "failed", "good", "tokens")
 
 
@@ -39,7 +44,8 @@ class Station:
     """What the page has of locust: its environment, and how orders are made of it.
 
     `fields` are the options that a form may ask for, as locust describes them; `campaign` is the run of this process.
-    With `fixed`, the target and its contract are those of the command line, whatever a form says.
+    With `fixed`, the target and its contract are those of the command line, whatever a form says. `search` carries out
+    what is no load for locust, if it can: it gets the orders, takes each record to `put`, and asks why it is to stop.
     """
 
     environment: Any
@@ -47,6 +53,7 @@ class Station:
     fields: Callable[[], Mapping[str, Mapping[str, Any]]]
     campaign: Callable[[], Any]
     fixed: bool = False
+    search: Search | None = None
 
 
 class Page:
@@ -62,6 +69,10 @@ class Page:
         self.refusal = ""
         self.record: dict[str, Any] | None = None
         self.why_none = ""
+        self.progress: dict[str, Any] | None = None
+        self.stopped = ""
+        # Who is told of the end of a search: the page, or whoever passes everything on to it.
+        self.watched: Watcher = self
         self._redactor = redactor
 
     def began(self, orders: Orders) -> None:
@@ -69,9 +80,11 @@ class Page:
         plan = orders.plan()
         self.run += 1
         self.state, self.refusal, self.record, self.why_none = "running", "", None, ""
+        self.progress, self.stopped = None, ""
         self.plan = str(plan)
-        # Profiles have bounds of good answers from the version on that judges goodput.
-        self.live.begin(getattr(plan, "bounds", {}))
+        # A search for a limit has bounds of another kind: no answer of it is good or bad.
+        bounds = getattr(plan, "bounds", {})
+        self.live.begin(bounds if isinstance(bounds, Mapping) else {})
         self.book.begin(orders)
 
     def refused(self, why: str) -> None:
@@ -88,16 +101,40 @@ class Page:
         self.state, self.record, self.why_none = "ended", record, why_none
         self.book.end(record, why_none)
 
+    def searched(self, orders: Orders) -> None:
+        """Carry out a search, in a greenlet of its own."""
+        search = self.station.search
+        assert search is not None
+        self.began(orders)
+
+        def put(record: dict[str, Any]) -> None:
+            if record.get("type") == "progress":
+                self.progress = {name: value for name, value in record.items() if name != "type"}
+            else:
+                self.watched.ended(record)
+
+        try:
+            search(orders, put, lambda: self.stopped)
+        except (PlanError, TargetError) as error:
+            self.watched.ended(None, str(error))
+
+    @property
+    def progress_now(self) -> dict[str, Any] | None:
+        """How far the run is."""
+        if self.progress is not None or not self.run:
+            return self.progress
+        campaign = self.station.campaign()
+        return None if campaign is None else asdict(campaign.progress())
+
     def to_json(self, since: int = 0) -> dict[str, Any]:
         """All that the page shows of the run, from second `since` on."""
-        campaign = self.station.campaign()
         record = self.record
         shown = {
             "state": self.state,
             "run": self.run,
             "plan": self.plan,
             "refusal": self.refusal,
-            "progress": asdict(campaign.progress()) if campaign is not None and self.run else None,
+            "progress": self.progress_now,
             "points": self.live.points(since),
             "totals": self.live.totals(),
             "percents": list(PERCENTS),
@@ -190,12 +227,16 @@ def _start(page: Page) -> ResponseReturnValue:
     for name, value in vars(options).items():
         setattr(environment.parsed_options, name, value)
     environment.host = host
+    if page.station.search is not None and orders.profile in LIMIT_PROFILES:
+        gevent.spawn(page.searched, orders)
+        return jsonify({"plan": str(orders.plan())})
     users = max(1, getattr(environment.runner, "worker_count", 1))
     gevent.spawn(environment.runner.start, users, float(users))
     return jsonify({"plan": str(orders.plan())})
 
 
 def _stop(page: Page) -> ResponseReturnValue:
+    page.stopped = "stopped before its end"
     gevent.spawn(page.station.environment.runner.stop)
     return jsonify({})
 
@@ -238,7 +279,7 @@ def _document(page: Page, *, login: bool) -> str:
         .render(
             target=environment.host or "",
             fixed=page.station.fixed,
-            profiles=PROFILES.values(),
+            profiles=[*PROFILES.values(), *(LIMIT_PROFILES.values() if page.station.search is not None else ())],
             chosen=options.get("profile") or "streaming",
             fields=[
                 {

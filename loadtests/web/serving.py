@@ -10,13 +10,15 @@ import sys
 import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from loadtests.collect import Sample
+from loadtests.limits.plans import LIMIT_PROFILES, LimitPlan
+from loadtests.limits.process import search
 from loadtests.orders import Orders
 from loadtests.profiles import PlanError
 from loadtests.users import Driver, form_fields, form_orders, new_environment
@@ -72,6 +74,7 @@ def run_with_page(
         fields=form_fields,
         campaign=lambda: driver.campaign,
         fixed=True,
+        search=lambda asked, take, stopped: _search(asked, key, take, stopped),
     )
     with tempfile.TemporaryDirectory(prefix="seatrial-", ignore_cleanup_errors=True) as folder:
         try:
@@ -79,15 +82,15 @@ def run_with_page(
             page, made = serve(station, book, key, password)
         except (WebError, GateError) as error:
             raise PlanError(str(error)) from None
-        driver.watcher = _Told(page, put)
+        driver.watcher = page.watched = _Told(page, put)
         _listen(environment.web_ui)
         shown = "127.0.0.1" if web.host in {"", "*", "0.0.0.0"} else web.host  # noqa: S104 - compared, not bound
         url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/seatrial"
         put({"type": "web", "url": url, **({"user": USER, "password": made} if made else {})})
         try:
             while not ended.wait(_POLL):
-                if driver.campaign is not None and page.state == "running":
-                    put({"type": "progress", **asdict(driver.campaign.progress())})
+                if page.state == "running" and (progress := page.progress_now):
+                    put({"type": "progress", **progress})
             _stop(driver, page)
         finally:
             environment.web_ui.stop()
@@ -129,10 +132,20 @@ def _environment(orders: Orders, web: WebOrders) -> Any:
     return environment
 
 
+def _search(orders: Orders, key: str, put: Callable[[dict[str, Any]], None], stopped: Callable[[], str]) -> None:
+    plan = orders.plan()
+    assert isinstance(plan, LimitPlan)
+    search(orders, plan, key, put, stopped)
+
+
 def _merged(orders: Orders, given: Any) -> Orders:
     """The orders with what the form changes; what it does not ask for stays."""
     options = given.parsed_options or Namespace()
-    found = form_orders(given)
+    name = getattr(options, "profile", None) or "streaming"
+    if name in LIMIT_PROFILES:
+        # Locust has no load of that name; the options mean the same for it.
+        given = Namespace(parsed_options=Namespace(**{**vars(options), "profile": "streaming"}), host=given.host)
+    found = replace(form_orders(given), profile=name)
     kept = {name: value for name, value in orders.overrides.items() if not hasattr(options, name)}
     return replace(
         orders,
@@ -152,9 +165,11 @@ def _listen(web_ui: Any) -> None:
 
 
 def _stop(driver: Driver, page: Any) -> None:
-    if driver.campaign is None or page.state != "running":
+    if page.state != "running":
         return
-    driver.campaign.stop("interrupted")
+    page.stopped = "interrupted"
+    if driver.campaign is not None:
+        driver.campaign.stop("interrupted")
     with gevent.Timeout(_TO_STOP, exception=False):
         while page.state == "running":
             gevent.sleep(0.01)

@@ -116,11 +116,15 @@ _CHECK_PROFILE = (
     click.option("--check-profile", "check_profile", type=click.Choice(list(PROFILES)), help=_PROFILE_HELP),
 )
 _LOADING = (
-    click.option("--profile", default="streaming", show_default=True, help="Load profile."),
+    click.option(
+        "--profile", default="streaming", show_default=True, help="Load profile: streaming, request-limit, token-limit."
+    ),
     click.option("--rate", type=float, help="Requests per second."),
     click.option("--duration", type=float, help="Seconds."),
     click.option("--max-tokens", type=int, help="Most tokens of an answer."),
     click.option("--route", type=click.Choice(["completions", "chat"]), help="Route to send to."),
+    click.option("--up-to", type=float, help="Limit a minute up to which request-limit and token-limit look."),
+    click.option("--longest", type=float, help="Longest window that they look for, in seconds. [default: 60]"),
 )
 
 
@@ -168,7 +172,7 @@ def output_of(given: dict[str, Any]) -> Output:
 def load_of(given: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Take the load options out of a command's arguments: the profile and what is changed in it."""
     profile = given.pop("profile")
-    return profile, {name: given.pop(name) for name in ("rate", "duration", "max_tokens", "route")}
+    return profile, {name: given.pop(name) for name in ("rate", "duration", "max_tokens", "route", "up_to", "longest")}
 
 
 def options_of(target: str | None, given: dict[str, Any], *, key: str | None = None, sends: bool = True) -> Options:

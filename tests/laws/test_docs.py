@@ -24,7 +24,8 @@ README = (ROOT / "README.md").read_text()
 KEY = "the-key-of-your-endpoint"
 PAGES = (
     "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md",
-    "benchmarks/detection/README.md", "benchmarks/field/README.md", "benchmarks/layer/README.md",
+    "benchmarks/detection/README.md", "benchmarks/limits/README.md", "benchmarks/field/README.md",
+    "benchmarks/layer/README.md",
 )  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from loadtests.limits.observed import Asked
+from loadtests.limits.virtual import Answer, Network
+from tests.loadtests.limits.worlds import Served, meter, search, whole_seconds
+
+FAMILIES = {"fixed": "fixed window", "sliding": "sliding window", "bucket": "token bucket"}
+
+
+@pytest.mark.parametrize("start", [17.3, 55.0])
+@pytest.mark.parametrize("limit", [120])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_the_limit_and_its_kind_are_found(kind: str, limit: int, start: float) -> None:
+    prober, found, seconds = search(Served(meter(kind, limit), retry=whole_seconds), start=start)
+    assert found.opinion.family == FAMILIES[kind]
+    assert found.low <= limit * 1.001
+    assert found.high >= limit * 0.999
+    assert found.high <= found.low * 1.025
+    assert seconds <= 2.4 * 60
+    assert sum(one.passed is False for one in prober.seen) <= 1.3 * limit
+    assert found.retry_after.verdict == "true"
+
+
+def test_a_short_window_beside_the_minute_is_found() -> None:
+    _, found, _ = search(Served(meter("sliding", 120, part=10)), aim=1000)
+    assert found.opinion.family == "sliding window"
+    assert found.low <= 120 <= found.high
+
+
+def test_no_limit_is_never_a_limit() -> None:
+    prober, found, seconds = search(lambda *_: Answer(passed=True), aim=1000)
+    assert not found.found
+    assert found.to_record()["high"] is None
+    assert found.passed_in_minute >= 2000
+    assert seconds < 60
+    assert prober.ended == "nothing was refused"
+
+
+def test_the_bounds_hold_whatever_comes_back() -> None:
+    prober, found, _ = search(lambda *_: Answer(passed=False), refused=20)
+    assert len(prober.seen) <= 25
+    assert found.opinion.family == ""
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_whether_failed_requests_count_shows(counts: bool) -> None:
+    _, found, _ = search(Served(meter("fixed", 100), failed_count=counts))
+    assert found.opinion.failed_count is counts
+    assert found.low == found.high == 100
+
+
+@pytest.mark.parametrize(
+    ("retry", "verdict"),
+    [(whole_seconds, "true"), (lambda _: 1.0, "too short"), (lambda _: 300.0, "too long"), (lambda _: None, "absent")],
+)
+def test_retry_after_is_put_to_the_test(retry: Callable[[float], float | None], verdict: str) -> None:
+    _, found, _ = search(Served(meter("fixed", 100), retry=retry))
+    assert found.retry_after.verdict == verdict
+    assert found.low == found.high == 100
+
+
+def test_others_on_the_same_quota_leave_the_limit_open() -> None:
+    counts = meter("fixed", 200)
+    other = [0.0]
+
+    def admit(now: float, asked: Asked) -> Answer:
+        while other[0] < now:
+            if counts.wait(1, round(other[0] * 1e6)) == 0:
+                counts.add(1, round(other[0] * 1e6))
+            other[0] += 0.9
+        return Served(counts)(now, asked)
+
+    _, found, _ = search(admit)
+    assert found.low <= 200
+    assert found.high >= 130
+
+
+def test_delays_do_not_bend_the_limit() -> None:
+    network = Network(way=0.08, jitter=0.12, answer=0.5, seed=3)
+    _, found, _ = search(Served(meter("bucket", 600)), network=network)
+    assert found.opinion.best is not None
+    assert found.low <= 600 <= found.high

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reports.limit_slo import judge_limit, summarize_limit
+from reports.limits import headline, limit_from, limit_rows
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    verdict = {
+        "quota": "requests",
+        "found": True,
+        "low": 996.0,
+        "high": 1004.0,
+        "documented": 1000.0,
+        "kind": "token bucket",
+        "rivals": [],
+        "meters": [{"kind": "bucket", "holds": [1000, 1001], "a_minute": [996, 1004], "rate": 16.67}],
+        "retry_after": {"verdict": "true"},
+        "told_limit": {"verdict": "absent"},
+        "told_remaining": {"verdict": "too high"},
+        "open": "",
+        "ended": "enough was seen",
+    } | changes
+    return {
+        "type": "limit",
+        "profile": "request-limit",
+        "plan": {},
+        "valid": True,
+        "reason": "",
+        "seconds": 30.0,
+        "counts": {"ok": 1500, "429": 12},
+        "tokens": {"prompt": 20_000, "completion": 1_500},
+        "verdict": verdict,
+        "observations": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("least", "changes", "state"),
+    [
+        (990, {}, "pass"),
+        (1000, {}, "not-enough"),
+        (1100, {}, "fail"),
+        (1100, {"high": None}, "not-enough"),
+        (1100, {"found": False, "high": None, "low": 2000.0}, "pass"),
+        (3000, {"found": False, "high": None, "low": 2000.0}, "not-enough"),
+        (1100, {"rivals": ["fixed"]}, "not-enough"),
+    ],
+)
+def test_an_objective_is_judged_by_the_bounds(least: float, changes: dict[str, Any], state: str) -> None:
+    assert judge_limit("rpm_limit_at_least", least, limit_from(record(**changes))).state == state
+
+
+def test_an_objective_of_the_other_quota_is_not_judged_by_this_search() -> None:
+    assert summarize_limit(limit_from(record()), {"tpm_limit_at_least": 1, "ttft_p95_ms": 1}).slos == ()
+
+
+def test_a_search_that_is_not_valid_judges_nothing() -> None:
+    limit = limit_from(record() | {"valid": False, "reason": "interrupted"})
+    assert judge_limit("rpm_limit_at_least", 1, limit).state == "not-judged"
+    assert headline(limit) == "not valid: interrupted"
+
+
+def test_no_limit_is_told_with_how_far_was_looked() -> None:
+    limit = limit_from(record(found=False, high=None, low=2100.0, kind="", meters=[]))
+    assert headline(limit) == "no limit found up to 2,100 requests a minute"
+    assert "kind" not in dict(limit_rows(limit))
+
+
+def test_the_rows_say_what_was_found() -> None:
+    rows = dict(limit_rows(limit_from(record())))
+    assert rows["limit"] == "996 to 1,004 requests a minute"
+    assert rows["kind"] == "token bucket"
+    assert rows["x-ratelimit-remaining"] == "too high"
+    assert rows["documented"] == "1,000 requests a minute: within what was found"
+
+
+@pytest.mark.parametrize("damage", [{"quota": "lines"}, {"low": "much"}])
+def test_a_damaged_record_is_no_limit(damage: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"quota|convert"):
+        limit_from(record(**damage))
