@@ -63,11 +63,20 @@ class FakeRunner:
 
 def orders_of(given: Any) -> Orders:
     rate = given.parsed_options.rate
-    return Orders(target=given.host, overrides={"rate": None if rate is None else float(rate), "duration": 1.0})
+    name = given.parsed_options.profile
+    return Orders(
+        target=given.host, profile=name, overrides={"rate": None if rate is None else float(rate), "duration": 1.0}
+    )
 
 
 def page_at(
-    folder: Path, host: str = "127.0.0.1", *, login: bool = False, password: str = "", fixed: bool = False
+    folder: Path,
+    host: str = "127.0.0.1",
+    *,
+    login: bool = False,
+    password: str = "",
+    fixed: bool = False,
+    search: Any = None,
 ) -> tuple[Page, Any, str]:
     """A page, a client of it, and the password that was made."""
     web = FakeWeb(host, login=login)
@@ -82,6 +91,7 @@ def page_at(
         fields=lambda: {"rate": field, "contract": field},
         campaign=lambda: None,
         fixed=fixed,
+        search=search,
     )
     page, made = serve(station, Book(folder, Gate(), (KEY,)), KEY, password)
     return page, web.app.test_client(), made

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gevent
 import pytest
 
 from loadtests.collect import Collector
@@ -13,6 +15,7 @@ from loadtests.web.page import Page
 from reports.model import Run
 from tests.loadtests.made import sample
 from tests.loadtests.web.fakes import KEY, page_at
+from tests.loadtests.web.test_verdict import RECORD as LIMIT
 
 ORDERS = Orders(target="http://127.0.0.1:1", overrides={"rate": 5.0, "duration": 1.0})
 NASTY = f"<script>alert(1)</script> \u202e {KEY}"
@@ -213,3 +216,30 @@ def test_a_wrong_password_is_forgotten_after_a_minute() -> None:
     assert tries.too_many()
     now[0] = 61.0
     assert not tries.too_many()
+
+
+def test_a_search_for_a_limit_shows_its_progress_and_its_verdict(tmp_path: Path) -> None:
+    asked: list[str] = []
+    shown: list[Any] = []
+
+    def search(orders: Orders, put: Any, stopped: Any) -> None:
+        asked.append(orders.profile)
+        put({"type": "progress", "sent": 7, "done": 6, "planned": 70})
+        shown.append(client.get("/seatrial/live").json)
+        page.station.environment.web_ui.app.test_client().post("/seatrial/stop")
+        asked.append(stopped())
+        put(LIMIT)
+
+    page, client, _ = page_at(tmp_path, search=search)
+    assert "request-limit" in client.get("/seatrial").get_data(as_text=True)
+    assert client.post("/seatrial/start", data={"profile": "request-limit", "host": "http://127.0.0.1:1"}).json["plan"]
+    gevent.sleep(0.01)
+    page.book.join()
+    assert asked == ["request-limit", "stopped before its end"]
+    assert (shown[0]["state"], shown[0]["progress"]["done"], shown[0]["limit"]) == ("running", 6, [])
+    ended = client.get("/seatrial/live").json
+    assert (ended["state"], ended["report"], ended["book"]) == ("ended", True, "")
+    assert ended["limit"][0].startswith("limit: 598 to 601 ")
+    assert "598 to 601" in client.get("/seatrial/report").get_data(as_text=True)
+    # Locust's own command line has no such search, so its page offers none.
+    assert "request-limit" not in page_at(tmp_path)[1].get("/seatrial").get_data(as_text=True)
