@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import subprocess
@@ -59,11 +60,13 @@ def run_load(
     key: str,
     on_record: Callable[[dict[str, Any]], None],
     stop: Stop | None = None,
+    web: Mapping[str, Any] | None = None,
 ) -> int:
     """Run the orders in `settings` and hand each record to `on_record`; returns 0 (valid) or 3 (not valid).
 
     The records are of types `progress`, `sample` and, last, one `load` or `limit`. When `stop` is set the run ends
-    within a second or two, its record included. Raises `LoadError` in one line; `PlanError` for senseless orders.
+    within a second or two, its record included. With `web` a page begins the runs, a `web` record says where it is, and
+    the process serves it until `stop` is set. Raises `LoadError` in one line; `PlanError` for senseless orders.
     """
     orders = Orders.from_json(settings)
     plan = orders.plan()
@@ -72,9 +75,12 @@ def run_load(
         from loadtests.crew import run_crew  # noqa: PLC0415 - it is made of what is here
 
         return run_crew(orders, key, on_record, stop or threading.Event(), bound)
-    process = start(json.dumps(orders.to_json()), key)
+    told = orders.to_json() if web is None else {**orders.to_json(), "web": dict(web)}
+    # Nobody can tell when somebody will press a button: a page is served until it is stopped.
+    until = time.monotonic() + bound if web is None else math.inf
+    process = start(json.dumps(told), key)
     try:
-        return _follow(process, on_record, stop or threading.Event(), time.monotonic() + bound)
+        return _follow(process, on_record, stop or threading.Event(), until)
     finally:
         end(process)
 
@@ -118,7 +124,7 @@ def _follow(
             if not line:
                 break
             record = record_of(line)
-            complete = complete or record.get("type") in ("load", "limit")
+            complete = complete or record.get("type") in {"load", "limit", "web"}
             on_record(record)
         if not stopping and stop.is_set():
             stopping = True

@@ -87,15 +87,17 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         gevent.signal_handler(number, interrupted.set)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
-    key = os.environ.pop(KEY_VARIABLE, "")
+    key, password = os.environ.pop(KEY_VARIABLE, ""), os.environ.pop("SEATRIAL_WEB_PASSWORD", "")
 
     from loadtests.orders import Orders  # noqa: PLC0415
     from loadtests.profiles import PlanError  # noqa: PLC0415
     from loadtests.target import TargetError  # noqa: PLC0415
 
     try:
-        orders = Orders.from_json(json.loads(sys.stdin.buffer.readline(_MOST_ORDERS)))
-        return _perform(orders, key, interrupted)
+        given = json.loads(sys.stdin.buffer.readline(_MOST_ORDERS))
+        web = given.pop("web", None) if isinstance(given, dict) else None
+        orders = Orders.from_json(given)
+        return _perform(orders, key, interrupted) if web is None else _serve(orders, web, (key, password), interrupted)
     except (PlanError, TargetError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
@@ -145,6 +147,29 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
     outbox.put(campaign.to_record())
     outbox.close()
     return COULD_NOT_JUDGE if campaign.why_invalid() else 0
+
+
+def _serve(orders: Any, web: Any, secrets: tuple[str, str], interrupted: Any) -> int:
+    """Serve a page that begins runs, and write their records."""
+    import gevent  # noqa: PLC0415
+    import gevent.event  # noqa: PLC0415
+
+    from loadtests.web.serving import WebOrders, run_with_page  # noqa: PLC0415 - imports locust
+
+    key, password = secrets
+    outbox = _outbox(orders, key)
+    ended = gevent.event.Event()
+
+    def end_when_told() -> None:
+        gevent.wait([interrupted, outbox.gone], count=1)
+        ended.set()
+
+    waiting = gevent.spawn(end_when_told)
+    try:
+        return run_with_page(orders, WebOrders.from_json(web), key, password, outbox.put, ended)
+    finally:
+        waiting.kill()
+        outbox.close()
 
 
 def _told_when(descriptor: int) -> int:

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import gevent
 import gevent.event
 from locust import User, constant, events, task
+from locust.argument_parser import get_parser, ui_extra_args_dict
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -34,6 +35,7 @@ from loadtests.proxies import chosen_proxy
 from loadtests.series import Series
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target, TargetError
+from loadtests.web.watcher import Nobody, Watcher
 
 KEY_VARIABLE = "SEATRIAL_API_KEY"
 
@@ -61,6 +63,7 @@ class Driver:
         self.environment = environment
         self.campaign: Campaign | Series | None = None
         self.over = gevent.event.Event()
+        self.watcher: Watcher = Nobody()
         self._orders = orders
         self._key = key
         self._on_sample = on_sample
@@ -125,6 +128,7 @@ class Driver:
             if self._master is not None:
                 orders = self._orders(self.environment)
                 log.info("%s", replace(orders, workers=max(1, self._master.size)).plan())
+                self.watcher.began(orders)
                 self._master.begin(orders)
                 return
             orders = self._own_orders()
@@ -132,10 +136,12 @@ class Driver:
             plan = orders.plan()
         except (PlanError, TargetError) as error:
             log.error("%s", error)  # noqa: TRY400 - the user's mistake, in one line
+            self.watcher.refused(str(error))
             self._finish(USAGE)
             return
         index, workers = self._worker.share if self._worker else (orders.index, orders.workers)
         log.info("%s", plan)
+        self.watcher.began(orders)
         kind = Series if plan.profile.search else Campaign
         self.campaign = kind(
             plan,
@@ -160,6 +166,7 @@ class Driver:
             campaign.run()
         finally:
             self._unreported = campaign.to_record()
+            self.watcher.ended(self._unreported)
             if not isinstance(self.environment.runner, WorkerRunner):
                 _log_figures(campaign.collector, campaign.why_invalid())
                 _log_goodput(getattr(campaign, "gauges", None))
@@ -193,6 +200,7 @@ class Driver:
     def _sampled(self, one: Sample) -> None:
         seconds = None if one.t_sent is None or one.t_end is None else one.t_end - one.t_sent
         self.publish(one.reading, self.asked()[0].label, seconds)
+        self.watcher.sampled(one)
         if self._on_sample is not None:
             self._on_sample(one)
 
@@ -212,6 +220,7 @@ class Driver:
             figures.merge(record)
             gauges = Gauges.beside(record)
             gauges.merge(record)
+        self.watcher.ended(record, why_none)
         invalid = why_none if record is None else str(record["reason"])
         _log_figures(figures, invalid)
         _log_goodput(gauges)
@@ -246,7 +255,7 @@ class ScheduledUser(User):
 
 
 def _add_arguments(parser: Any, **_: Any) -> None:
-    # The page can start a load and has no login of its own, so it is for this machine unless somebody says otherwise.
+    # The page can start a load, so it is for this machine unless somebody says otherwise, and then asks for a login.
     parser.set_defaults(web_host="127.0.0.1")
     # Newer locusts have an option of this name, for grouping runs: the same word then serves for both.
     with suppress(argparse.ArgumentError):
@@ -256,6 +265,8 @@ def _add_arguments(parser: Any, **_: Any) -> None:
         told = f"{_meaning(name)}, in place of the profile's"
         # Files of this machine are nothing for a form that others may reach.
         parser.add_argument(f"--{name.replace('_', '-')}", help=told, include_in_web_ui=name not in FILES)
+    parser.add_argument("--run-log", help="folder for logs and reports of runs from the page", include_in_web_ui=False)
+    parser.add_argument("--gate", help="gate of the page's reports, in place of gate.toml", include_in_web_ui=False)
     parser.add_argument("--contract", default="azure-llama", help="the contract that the endpoint keeps")
     parser.add_argument("--seed", type=int, default=0, help="decides prompts and random arrivals")
     parser.add_argument("--ca-file", help="authorities for https in place of the system's", include_in_web_ui=False)
@@ -274,7 +285,10 @@ def _add_arguments(parser: Any, **_: Any) -> None:
 
 
 def _on_init(environment: Environment, **_: Any) -> None:
-    Driver(environment, _orders_from_options, _key_from_environment)
+    from loadtests.web.attach import watch  # noqa: PLC0415 - a run without a page needs none of it
+
+    driver = Driver(environment, _orders_from_options, _key_from_environment)
+    driver.watcher = watch(driver, form_orders, form_fields, _key_from_environment(environment), os.environ)
 
 
 def _orders_from_options(environment: Environment) -> Orders:
@@ -343,6 +357,14 @@ def _log_goodput(gauges: Gauges | None) -> None:
 _hooks: Any = events
 _hooks.init_command_line_parser.add_listener(_add_arguments)
 _hooks.init.add_listener(_on_init)
+
+# What a page makes of its form, and which options that form may have.
+form_orders, form_fields = _orders_from_options, ui_extra_args_dict
+
+
+def new_environment(target: str) -> Environment:
+    """An environment for runs that a page begins, with the options that locust has when nobody gives any."""
+    return Environment(user_classes=[ScheduledUser], host=target, parsed_options=get_parser().parse_args([]))
 
 
 def headless(

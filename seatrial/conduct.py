@@ -11,7 +11,7 @@ from typing import Any
 
 from loadtests.orders import Orders
 from reports.log import LogError, LogWriter
-from seatrial.loading import LoadRun
+from seatrial.loading import LoadRun, Web
 from seatrial.options import Options, Plan
 from seatrial.progress import Progress
 from seatrial.recording import run_record
@@ -21,13 +21,17 @@ from seatrial.signals import interruptible
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What a run consists of: checks, a load (its orders and its plan as the log has it), or both in that order."""
+    """What a run consists of: checks, a load (its orders and its plan as the log has it), or both in that order.
+
+    With `web` the load is begun in a page.
+    """
 
     command: str
     options: Options
     checks: Plan | None = None
     load: Orders | None = None
     load_plan: dict[str, Any] | None = None
+    web: Web | None = None
 
 
 def conduct(course: Course, log: LogWriter, progress: Progress) -> Ending:
@@ -85,7 +89,14 @@ class _Conductor:
         if course.checks is not None:
             ending = self._check(course.checks)
         if course.load is not None and ending.status == "complete":
-            self._load = LoadRun(self._addressed(course.load), course.options.key, self._log, self._progress.load)
+            self._load = LoadRun(
+                self._addressed(course.load),
+                course.options.key,
+                self._log,
+                self._progress.load,
+                web=course.web,
+                on_note=self._progress.note,
+            )
             self._load.run()
         return ending
 

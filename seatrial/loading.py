@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from loadtests.launch import LoadError, run_load
@@ -16,7 +17,18 @@ from seatrial.options import Options
 
 # What an interrupted load may take until its process has written its record and is gone.
 STOP_SECONDS = 1.6
+WEB_STOP_SECONDS = 8.0
 _POLL = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Web:
+    """Where a page is served (port 0: any that is free), whether it asks for a login, and the gate of its reports."""
+
+    host: str
+    port: int
+    login: bool
+    gate: str = ""
 
 
 def orders_of(options: Options, profile: str, overrides: Mapping[str, Any]) -> tuple[Orders, Plan]:
@@ -38,10 +50,21 @@ def orders_of(options: Options, profile: str, overrides: Mapping[str, Any]) -> t
 
 
 class LoadRun:
-    """A load under way: `run` blocks until it is over and recorded; `requests` and `tokens` are what it spent."""
+    """A load under way: `run` blocks until it is over and recorded; `requests` and `tokens` are what it spent.
+
+    With `web` it serves a page that begins any number of runs, until it is interrupted; `on_note` gets lines for the
+    terminal: where the page is, and its password if one was made.
+    """
 
     def __init__(
-        self, orders: Orders, key: str | None, log: LogWriter, on_progress: Callable[[Mapping[str, Any]], None]
+        self,
+        orders: Orders,
+        key: str | None,
+        log: LogWriter,
+        on_progress: Callable[[Mapping[str, Any]], None],
+        *,
+        web: Web | None = None,
+        on_note: Callable[[str], None] = lambda _: None,
     ):
         self.requests = 0
         self.tokens = 0
@@ -49,6 +72,10 @@ class LoadRun:
         self._key = key
         self._log = log
         self._on_progress = on_progress
+        self._web = web
+        self._on_note = on_note
+        self._loads = 0
+        self._cut = False
         self._stop = threading.Event()
         self._done = threading.Event()
         self._error: BaseException | None = None
@@ -67,17 +94,22 @@ class LoadRun:
                 pass
         except KeyboardInterrupt:
             self._stop.set()
-            self._done.wait(timeout=STOP_SECONDS)
-            raise
+            self._done.wait(timeout=STOP_SECONDS if self._web is None else WEB_STOP_SECONDS)
+            # How a page is left that serves until then, unless it cut a run short.
+            if self._web is None or self._cut or not self._done.is_set():
+                raise
         if isinstance(self._error, LoadError):
             kind = UserError if self._error.usage else NoJudgement
             raise kind(f"the load did not run: {self._error}") from None
         if self._error is not None:
             raise self._error
+        if self._web is not None and not self._loads:
+            raise NoJudgement("no run was begun in the page, so there is nothing to judge")
 
     def _work(self) -> None:
         try:
-            run_load(self._orders.to_json(), self._key or "", self._take, self._stop)
+            web = None if self._web is None else asdict(self._web)
+            run_load(self._orders.to_json(), self._key or "", self._take, self._stop, web)
         except BaseException as error:  # noqa: BLE001 - raised again where it is seen, by run()
             self._error = error
         finally:
@@ -88,9 +120,17 @@ class LoadRun:
         if kind == "progress":
             self._on_progress(record)
             return
+        if kind == "web":
+            # Not for the log: it may have a password.
+            self._on_note(f"the page is at {record['url']} (Ctrl-C ends it)")
+            if "password" in record:
+                self._on_note(f"it asks for the user {record['user']} and the password {record['password']}")
+            return
         self._log.write(record)
         if kind in ("load", "limit"):
+            self._loads += 1
+            self._cut = record.get("reason") == "interrupted"
             # A search spends more than the counts of its best trial, which are those of its record.
             spent = record.get("spent")
-            self.requests = spent["requests"] if spent else sum(record.get("counts", {}).values())
-            self.tokens = spent["tokens"] if spent else sum(record.get("tokens", {}).values())
+            self.requests += spent["requests"] if spent else sum(record.get("counts", {}).values())
+            self.tokens += spent["tokens"] if spent else sum(record.get("tokens", {}).values())

@@ -10,6 +10,7 @@ from seatrial.cli.course import carry_out
 from seatrial.cli.generator_options import generated, generator_of, generator_options
 from seatrial.cli.load_options import against_baseline, load_of, loading_options
 from seatrial.cli.options import access_options, note, options_of, output_of, output_options
+from seatrial.cli.web_options import web_of, web_options
 from seatrial.conduct import Course
 from seatrial.errors import CONFORMS
 from seatrial.loading import orders_of
@@ -19,6 +20,7 @@ from seatrial.loading import orders_of
 @click.argument("target")
 @loading_options
 @generator_options
+@web_options
 @access_options
 @output_options
 @click.option("--dry-run", is_flag=True, help="Show the plan, and send nothing.")
@@ -27,6 +29,7 @@ def command(target: str, dry_run: bool, **given: Any) -> int:
     output = against_baseline(output_of(given), given)
     profile, overrides = load_of(given, output.gate)
     generator = generator_of(given)
+    web = web_of(given, output.gate.source, processes=generator.processes)
     options = options_of(target, given)
     orders, plan = orders_of(options, profile, overrides)
     orders = generated(orders, generator)
@@ -34,4 +37,5 @@ def command(target: str, dry_run: bool, **given: Any) -> int:
         click.echo(str(plan))
         return CONFORMS
     note(str(plan))
-    return carry_out(Course(command="load", options=options, load=orders, load_plan=plan.to_record()), output)
+    course = Course(command="load", options=options, load=orders, load_plan=plan.to_record(), web=web)
+    return carry_out(course, output)
