@@ -17,6 +17,7 @@ from conformance.wire.exchange import Exchange, NotJson
 
 REFUSALS = (400, 403, 422)
 CODE, FAILED = "content_filter", "content_filter_error"
+HARMLESS = "The lighthouse keeper counts the ships."
 _WORDS = re.compile(
     rb"content[_ ]?filter|was filtered|content (safety|management)|responsible ?ai|moderat", re.IGNORECASE
 )
@@ -139,6 +140,32 @@ def refuses_with_text(answer: Answer) -> Answer:
     """Refuses a filtered prompt with plain text."""
     is_one = CODE.encode() in answer.body and answer.status == 400
     return Answer(answer.ask, 400, (("content-type", "text/plain"),), b"content_filter") if is_one else answer
+
+
+@check("filter.next", cites=["content_filter.passes"], needs=[".filter.acts"], when="alone")
+def what_follows_is_not_filtered(api: Api) -> None:
+    """A harmless prompt that comes right after a filtered one is answered as ever."""
+    for text in prompts(api):
+        before = api.ask(**api.prompt(text))
+        after = api.ask(**api.prompt(HARMLESS), max_tokens=4)
+        said = f"a harmless prompt right after a filtered one got status {after.status}"
+        expect(not refused(after), said, before, after)
+        acted = any(filtered(choice) for choice in api.choices(after))
+        expect(not acted, "the answer to a harmless prompt right after a filtered one is filtered too", before, after)
+
+
+@what_follows_is_not_filtered.mutant
+def goes_on_filtering(answer: Answer) -> Answer:
+    """Refuses a harmless prompt as if it were the filtered one before it."""
+    return answer.with_error(400, "content_filter") if HARMLESS.encode() in answer.ask.raw else answer
+
+
+@what_follows_is_not_filtered.mutant
+def keeps_the_next_answer_back(answer: Answer) -> Answer:
+    """Ends the answer to a harmless prompt as a filtered one."""
+    if HARMLESS.encode() not in answer.ask.raw or answer.status != 200:
+        return answer
+    return answer.edit_choices(lambda choice: choice.update(finish_reason=CODE))
 
 
 @check("filter.stream", cites=[".response.choices.finish_reason", "content_filter.acts"], needs=[".filter.acts"])
