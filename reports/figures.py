@@ -25,7 +25,7 @@ def facts(summary: LoadSummary) -> list[Fact]:
     found: list[Fact] = []
     if load.goodput is not None and load.goodput.bounds:
         found.append(("Goodput", _goodput(load.goodput, load.seconds)))
-    if load.seconds > 0 and load.generated:
+    if load.valid and load.seconds > 0 and load.generated:
         rates = load.tokens.get("completion", 0) / load.seconds, load.generated / load.seconds
         found.append(("Throughput", f"{rates[0]:,.1f} output tokens per second, {rates[1]:,.1f} with those of prompts"))
     if load.capacity is not None:

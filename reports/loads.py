@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.model import Load
 from reports.objectives import Case, applies, judge_slo
@@ -11,6 +11,8 @@ from reports.slo import OBJECTIVES, SloResult, failed
 from reports.stats import Distribution, StatsError, decode
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0)
+# What a load says of its own generator, which is also true of one that is not valid.
+OWN = ("connect", "lateness", "loop_lag")
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,16 @@ class LoadSummary:
 
     @property
     def rate(self) -> float:
-        """Whole answers per second; 0 for a load that took no time."""
-        return self.load.counts.get("ok", 0) / self.load.seconds if self.load.seconds > 0 else 0.0
+        """Whole answers per second; 0 for a load that took no time or is not valid."""
+        timed = self.load.valid and self.load.seconds > 0
+        return self.load.counts.get("ok", 0) / self.load.seconds if timed else 0.0
 
 
 def summarize(load: Load, slo: Mapping[str, float], baseline: Load | None = None) -> LoadSummary:
     """Decode a load's histograms and judge it by these limits; a histogram that cannot be read becomes a doubt.
 
-    `baseline` is the load of an earlier run that regressions are measured from.
+    `baseline` is the load of an earlier run that regressions are measured from. Of a load that is not valid there is no
+    figure of the endpoint, since whoever sees one believes it; counts, and what is known of the generator, stay.
     """
     distributions, damaged = _decoded(load)
     earlier = None if baseline is None else (baseline, _decoded(baseline)[0])
@@ -84,10 +88,10 @@ def summarize(load: Load, slo: Mapping[str, float], baseline: Load | None = None
             percentiles={percent: found.percentile(percent) for percent in PERCENTS},
         )
         for measure in (*MEASURES, *_others(distributions))
-        if (found := distributions.get(measure.key)) is not None and found.total
+        if (found := distributions.get(measure.key)) is not None and found.total and (load.valid or measure.key in OWN)
     )
     return LoadSummary(
-        load=load,
+        load=load if load.valid else replace(load, goodput=None, course=None, capacity=None, kinds=()),
         latencies=latencies,
         slos=tuple(
             judge_slo(Case(name=name, slo=slo, load=load, distributions=distributions, baseline=earlier))

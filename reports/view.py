@@ -227,10 +227,10 @@ def load_rows(load: LoadSummary) -> list[list[str]]:
 def load_line(load: LoadSummary) -> str:
     """A load's requests by outcome, tokens, time and rate, in one line."""
     counts = ", ".join(f"{count:,} {one_line(name, 40)}" for name, count in load.load.counts.items() if count)
-    tokens = load.load.generated
+    rate = f"{load.rate:,.2f} whole answers per second; " if load.load.valid else ""
     return (
         f"{counted(load.load.requests, 'request')} in {load.load.seconds:,.1f} s ({counts or 'none'}); "
-        f"{load.rate:,.2f} whole answers per second; {tokens:,} tokens"
+        f"{rate}{load.load.generated:,} tokens"
     )
 
 

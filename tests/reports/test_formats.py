@@ -20,6 +20,7 @@ from reports.gate import Gate
 from reports.judge import Verdict, judge
 from reports.model import Run
 from tests.reports import samples
+from tests.reports.loads import goodput
 from tests.reports.samples import HOSTILE, TODAY, Story, changed, outcome, passing
 
 Case = tuple[Run, Verdict]
@@ -302,3 +303,21 @@ def test_the_page_s_words_stand_beside_the_evidence(tmp_path: Path) -> None:
         text = plain(name, render(run, verdict)).replace("`", "")
         assert "except from the last one which is terminated by a payload [DONE]." in text, name
         assert "no [DONE] followed" in text, name
+
+
+@pytest.mark.parametrize(("valid", "shown"), [(True, True), (False, False)])
+def test_of_a_load_that_is_not_valid_no_format_has_a_figure_of_the_endpoint(
+    tmp_path: Path, valid: bool, shown: bool
+) -> None:
+    record = samples.load_record(valid=valid, reason="" if valid else "the client was late") | {"goodput": goodput()}
+    run = samples.Story(loads=[record]).run(tmp_path)
+    verdict = judge(run, samples.gate(), TODAY)
+    (load,) = verdict.loads
+    names = {one.measure.key for one in load.latencies}
+    assert "lateness" in names
+    assert ("ttft" in names, load.rate > 0, load.load.goodput is not None) == (shown, shown, shown)
+    for name in ("terminal", "html", "markdown"):
+        text = plain(name, FORMATS[name](run, verdict))
+        found = [words in text for words in ("whole answers per second", "output tokens per second", "End to end")]
+        assert found == [shown] * 3, name
+        assert shown or "the client was late" in text
