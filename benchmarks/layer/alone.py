@@ -59,9 +59,9 @@ Pair = tuple[Turn, Turn]
 
 
 @contextlib.contextmanager
-def serving(*, layered: bool, pin: bool) -> Iterator[Server]:
-    """The app in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.layer.inner", *(["--layered"] if layered else [])]
+def serving(*, layered: bool, pin: bool, app: str = "inner") -> Iterator[Server]:
+    """That app of this package in a process of its own."""
+    command = [sys.executable, "-m", f"benchmarks.layer.{app}", *(["--layered"] if layered else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -60,11 +60,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.layer.inner", description=__doc__)
     parser.add_argument("--layered", action="store_true")
     app = layered("benchmark-key") if parser.parse_args().layered else fixed
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    threading.Thread(target=end_with_stdin, daemon=True).start()
     run(app, port=0, on_started=lambda url: print(url, flush=True))
 
 
-def _end_with_stdin() -> None:
+def end_with_stdin() -> None:
+    """End this process with its standard input."""
     # Not through `sys.stdin`, whose lock a thread may not hold when the interpreter ends.
     while os.read(0, 4096):
         pass
