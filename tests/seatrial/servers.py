@@ -92,6 +92,9 @@ def mortal(inner: asgi.App, after: int) -> Iterator[str]:
 
     async def app(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         nonlocal seen
+        if last.is_set():
+            # It came before the socket was closed; cut off, it is as unanswered as those that come later.
+            raise ConnectionError
         await inner(scope, receive, send)
         seen += 1
         if seen >= after:
