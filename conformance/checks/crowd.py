@@ -10,7 +10,7 @@ from itertools import count
 
 from conformance.api import Api
 from conformance.check import Inconclusive, check, expect
-from conformance.checks.isolation import TURNED_AWAY, Own, expect_own, greedy
+from conformance.checks.isolation import TURNED_AWAY, Own, Ties, greedy
 from conformance.checks.streaming import streamed_text
 from conformance.lanes import MOST
 from conformance.wire.answer import Answer
@@ -46,6 +46,7 @@ def nobody_is_mixed_up_in_a_crowd(api: Api) -> None:
     for prompt in PROMPTS:
         exchange = api.answer(**greedy(api, prompt))
         own.append(Own(prompt, api.text(exchange), api.usage(exchange)["prompt_tokens"], exchange))
+    ties = Ties()
     for turn in range(len(OPENINGS)):
         # Another opening for each ending, so that those who meet differ in both, and do not end at the same time.
         batch = [own[(turn + place) % len(OPENINGS) * MOST + place] for place in range(MOST)]
@@ -54,20 +55,22 @@ def nobody_is_mixed_up_in_a_crowd(api: Api) -> None:
             *({**greedy(api, one.prompt), "stream": streamed} for one, streamed in zip(batch, streams, strict=True))
         )
         for one, streamed, exchange in zip(batch, streams, exchanges, strict=True):
-            _expect(api, one, own, exchange, streamed=streamed)
+            text = _told(api, one, exchange, streamed=streamed)
+            ties.expect_own(api, one, own, text, exchange)
+    ties.settle()
 
 
-def _expect(api: Api, own: Own, everybody: list[Own], exchange: Exchange, *, streamed: bool) -> None:
+def _told(api: Api, own: Own, exchange: Exchange, *, streamed: bool) -> str:
+    """The text of one of many; `Violation` when it is none, or counts another prompt."""
     if exchange.status in TURNED_AWAY:
         raise Inconclusive(f"{MOST} requests at once were not all served (status {exchange.status})")
     if streamed:
         expect(exchange.status == 200, f"a valid streaming request got status {exchange.status}", exchange)
-        expect_own(api, own, everybody, streamed_text(exchange), exchange)
-        return
+        return streamed_text(exchange)
     counted = api.usage(exchange)["prompt_tokens"]
     message = f"{own.prompt!r} has {own.counted} prompt tokens alone and {counted} among others"
     expect(counted == own.counted, message, own.exchange, exchange)
-    expect_own(api, own, everybody, api.text(exchange), exchange)
+    return api.text(exchange)
 
 
 class _Now:
