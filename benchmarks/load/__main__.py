@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.load.cells import CELLS, Bench, Cell, Figures, number, spread
+from benchmarks.load.peers.capacity import climbed
 from benchmarks.load.peers.measure import PEERS, measured
 from benchmarks.load.peers.table import table
 from benchmarks.load.servers import cores
@@ -45,6 +46,10 @@ def main() -> None:
         print(table(rows), flush=True)
         found.update({f"{name}, {streams} streams beside peers": runs for name, runs in rows.items()})
         _keep(options.json, found)
+    if options.peer_capacity:
+        print("\n## Capacity of one core, beside peers\n", flush=True)
+        found.update(climbed(bench, options.peers, options.runs))
+        _keep(options.json, found)
     sys.exit(0)
 
 
@@ -61,6 +66,7 @@ def _options() -> argparse.Namespace:
         "--peer", action="append", default=[], type=_peer, metavar="NAME=FOLDER", help=f"one of {', '.join(PEERS)}"
     )
     parser.add_argument("--concurrency", default="16,64,128,256", help="streams of the cells with peers")
+    parser.add_argument("--peer-capacity", action="store_true", help="see how fast ours and the peers with a rate can")
     parser.add_argument("--json", type=Path, help="where to write every figure of every run")
     options = parser.parse_args()
     options.peers = dict(options.peer)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load.cells import Bench, Figures, number, spread
-from benchmarks.load.peers import measure
+from benchmarks.load.peers import capacity, measure
+from benchmarks.load.peers.capacity import true_enough
 from benchmarks.load.peers.genai_bench import GENAI_BENCH
 from benchmarks.load.peers.guidellm import GUIDELLM
 from benchmarks.load.peers.inference_perf import INFERENCE_PERF
@@ -22,7 +23,7 @@ from benchmarks.load.peers.servebench import SERVEBENCH
 from benchmarks.load.peers.table import ratio, table
 from benchmarks.load.servers import Asked, Running, Setting
 
-ORDER = Order("http://127.0.0.1:1", Setting(), 16, 64)
+ORDER = Order(Setting(), 16, 64, "http://127.0.0.1:1")
 
 
 @pytest.mark.parametrize("peer", PEERS.values(), ids=list(PEERS))
@@ -66,13 +67,12 @@ def test_what_genai_bench_wrote_is_read_without_the_requests_that_failed(tmp_pat
         GENAI_BENCH.read(tmp_path / "elsewhere")
 
 
-def test_what_a_peer_sent_before_it_measured_is_not_compared() -> None:
-    warmup = Asked(0, (900_000_000,))
-    asked = [warmup, Asked(0, (200_000_000, 220_000_000)), Asked(0, (200_000_000, 221_000_000))]
-    figures = beside(Reported([202.0, 205.0], [25.0]), asked)
+def test_a_peers_figures_are_percentiles_reported_minus_true() -> None:
+    true = [Asked(0, (200_000_000, 220_000_000)), Asked(0, (200_000_000, 221_000_000))]
+    figures = beside(Reported([202.0, 205.0], [25.0]), true)
     assert [figures[name] for name in ("ttft_p50", "ttft_p99", "itl_p99")] == pytest.approx([2.0, 5.0, 4.0])
-    assert "itl_p99" not in beside(Reported([202.0], []), asked)
-    assert beside(Reported([], []), asked) == {}
+    assert "itl_p99" not in beside(Reported([202.0], []), true)
+    assert beside(Reported([], []), true) == {}
 
 
 def test_a_ratio_is_of_the_same_run_and_no_smaller_error_than_can_be_told_counts() -> None:
@@ -95,6 +95,34 @@ def test_a_table_says_who_reported_too_little_and_why() -> None:
         "other, run 1: reported 60 of 64 requests",
         "other, run 1: status 3; oh",
     ]
+
+
+def test_a_peer_keeps_up_where_all_is_reported_and_the_median_run_is_near_enough() -> None:
+    near: Figures = {"ttft_p99": 2.0, "reported": 128.0, "asked": 128.0}
+    far: Figures = {**near, "ttft_p99": 30.0}
+    assert true_enough([near, far, near])
+    assert not true_enough([near, far, far])
+    assert not true_enough([near, near, {**near, "reported": 127.0}])
+    assert not true_enough([near, near, {"failure": "x"}])
+    told = SERVEBENCH.command(Order(Setting(), 128, 128, "http://h", rate=400.0), Path("x"))
+    assert "--concurrency" not in told
+    assert told[told.index("--rate") + 1] == "400"
+
+
+def test_a_capacity_is_looked_for_until_two_steps_in_a_row_are_too_fast(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def at(_: object, name: str, folder: Path | None, step: int) -> Figures:
+        slow = folder is not None and (step == 10_000 or step > 15_000)
+        return {"ttft_p99": 30.0 if slow else 1.0, "reported": 1.0, "asked": 1.0, "chunks_s": step - 1.0}
+
+    monkeypatch.setattr(capacity, "_at", at)
+    found = capacity.climbed(Bench(Path("x"), None), {"servebench": Path("x"), "guidellm": Path("x")}, 1)
+    said = capsys.readouterr().out
+    assert "seatrial: 89,999 chunks a second" in said
+    assert "servebench: 14,999 chunks a second" in said
+    assert "guidellm" not in said
+    assert [name for name in found if name.startswith("servebench")][-1].startswith("servebench, 25000 ")
 
 
 def test_what_is_no_number_is_in_no_spread() -> None:
@@ -135,7 +163,7 @@ def test_a_peer_that_fails_is_in_the_figures_with_the_reason(tmp_path: Path, mon
         yield Running(1)
 
     monkeypatch.setattr(measure, "calibrated", server)
-    figures = measure._theirs(Bench(Path("x"), None), SERVEBENCH, tmp_path, Setting(), 16, 64)
+    figures, _ = measure.theirs(Bench(Path("x"), None), SERVEBENCH, tmp_path, ORDER)
     assert figures["reported"] == 0.0
     assert figures["asked"] == 64.0
     assert "ttft_p99" not in figures

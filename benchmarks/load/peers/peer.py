@@ -18,12 +18,16 @@ MODEL = "calib"
 
 @dataclass(frozen=True)
 class Order:
-    """What is wanted: `requests` requests to `url`, `streams` of them at a time, each of `setting.tokens` tokens."""
+    """What is wanted: `requests` requests to `url`, `streams` of them at a time, each of `setting.tokens` tokens.
 
-    url: str
+    With a `rate` (requests per second) they are sent at random moments instead, as many at a time as that makes.
+    """
+
     setting: Setting
     streams: int
     requests: int
+    url: str = ""
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,14 @@ class Reported:
 class Peer:
     """`command` is called with the order and an empty folder to write to; `read` reads that folder.
 
-    `read` raises `OSError`, `ValueError`, `LookupError` or `TypeError` where that does not hold what it should.
+    `read` raises `OSError`, `ValueError`, `LookupError` or `TypeError` where that does not hold what it should. `rates`
+    says that it takes an order with a rate.
     """
 
     program: str
     command: Callable[[Order, Path], list[str]]
     read: Callable[[Path], Reported]
+    rates: bool = False
 
 
 def tokenizer(place: Path) -> str:

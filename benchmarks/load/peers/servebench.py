@@ -10,9 +10,10 @@ from benchmarks.load.peers.peer import MODEL, Order, Peer, Reported, gaps_ms
 
 
 def _command(order: Order, place: Path) -> list[str]:
+    load = ("--rate", f"{order.rate:g}") if order.rate else ("--concurrency", str(order.streams))
     return [
         *("run", "--url", f"{order.url}/v1", "--model", MODEL, "--no-gpu"),
-        *("--concurrency", str(order.streams), "--num-requests", str(order.requests), "--warmup", str(WARMUP)),
+        *(*load, "--num-requests", str(order.requests), "--warmup", str(WARMUP)),
         *("--input-len", "20", "--output-len", str(order.setting.tokens), "--out", str(place / "run.json")),
     ]
 
@@ -25,4 +26,4 @@ def _read(place: Path) -> Reported:
     )
 
 
-SERVEBENCH = Peer("servebench", _command, _read)
+SERVEBENCH = Peer("servebench", _command, _read, rates=True)
