@@ -166,28 +166,25 @@ def capacity(itl_ms: float, processes: int = 1) -> Callable[[Bench], Figures]:
 
     def run(bench: Bench) -> Figures:
         streams = 128 * processes
-        setting = crowded(itl_ms, bench.size)
+        setting = Setting(200, itl_ms, max(64, int(3000 * bench.size / itl_ms)))
+        overrides = {
+            "rate": streams / (0.1 * setting.seconds),
+            "duration": 0.1 * setting.seconds,
+            "streams": 4 * streams,
+            "token_cap": 10**9,
+        }
         with calibrated(bench.server, setting, bench.pin) as running:
-            ran = Load(running, setting, crowd(streams, setting), processes=processes)
-        return {**compared(ran, running.asked), "chunks_s": chunks_per_second(running.asked[WARMUP:])}
+            ran = Load(running, setting, overrides, processes=processes)
+        figures = compared(ran, running.asked)
+        measured = running.asked[WARMUP:]
+        begin, end = max(one.sent[0] for one in measured), min(one.sent[-1] for one in measured)
+        return {**figures, "chunks_s": chunks_per_second(measured, begin, end)}
 
     return run
 
 
-def crowded(itl_ms: float, size: float) -> Setting:
-    """Answers so long that all streams are open for most of the time."""
-    return Setting(200, itl_ms, max(64, int(3000 * size / itl_ms)))
-
-
-def crowd(streams: int, setting: Setting) -> dict[str, Any]:
-    """So many streams, begun in the first tenth of an answer's time."""
-    begun = 0.1 * setting.seconds
-    return {"rate": streams / begun, "duration": begun, "streams": 4 * streams, "token_cap": 10**9}
-
-
-def chunks_per_second(measured: list[Asked]) -> float:
-    """What was sent each second while all of `measured` were open."""
-    begin, end = max(one.sent[0] for one in measured), min(one.sent[-1] for one in measured)
+def chunks_per_second(measured: list[Asked], begin: int, end: int) -> float:
+    """What the server sent each second from `begin` to `end`, in ns of its clock."""
     chunks = sum(1 for one in measured for at in one.sent if begin <= at <= end)
     return chunks / max(1e-9, (end - begin) / 1e9)
 

@@ -113,16 +113,16 @@ def test_a_capacity_is_looked_for_until_two_steps_in_a_row_are_too_fast(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def at(_: object, name: str, folder: Path | None, step: int) -> Figures:
-        slow = folder is not None and (step == 10_000 or step > 15_000)
+        slow = folder is not None and (step == 10_000 or step > 20_000)
         return {"ttft_p99": 30.0 if slow else 1.0, "reported": 1.0, "asked": 1.0, "chunks_s": step - 1.0}
 
     monkeypatch.setattr(capacity, "_at", at)
     found = capacity.climbed(Bench(Path("x"), None), {"servebench": Path("x"), "guidellm": Path("x")}, 1)
     said = capsys.readouterr().out
     assert "seatrial: 89,999 chunks a second" in said
-    assert "servebench: 14,999 chunks a second" in said
+    assert "servebench: 19,999 chunks a second" in said
     assert "guidellm" not in said
-    assert [name for name in found if name.startswith("servebench")][-1].startswith("servebench, 25000 ")
+    assert [name for name in found if name.startswith("servebench")][-1].startswith("servebench, 40000 ")
 
 
 def test_what_is_no_number_is_in_no_spread() -> None:

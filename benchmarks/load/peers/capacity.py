@@ -1,6 +1,7 @@
-"""How many chunks a second a peer reads on one core with its TTFT still true, at rates that rise until it is not.
+"""How many chunks a second a client reads on one core with its TTFT still true, at rates that rise until it is not.
 
-Law: asked as our own cells of capacity are: 128 streams, begun in the first tenth. Only peers that can send at a rate.
+Law: the load is steady: so many requests each second, each of them a second long, so that nearly every TTFT is taken
+while all the others stream. Only for peers that can send at a rate.
 """
 
 from __future__ import annotations
@@ -8,14 +9,16 @@ from __future__ import annotations
 import statistics
 from pathlib import Path
 
-from benchmarks.load.cells import Bench, Figures, chunks_per_second, crowd, crowded, number
+from benchmarks.load.cells import Bench, Figures, chunks_per_second, number
 from benchmarks.load.peers.measure import OURS, PEERS, ours, theirs
 from benchmarks.load.peers.peer import Order
+from benchmarks.load.servers import Setting
 
-STREAMS = 128
+RATE = 128
+SECONDS = 4.0
 MOST_MS = 10.0
-# Chunks a second that are asked for: from where every peer can to where ours is known to end.
-STEPS = (5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 40_000, 50_000, 60_000, 75_000, 90_000)
+# Chunks a second that are asked for, up to about what the server can.
+STEPS = (5_000, 10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 75_000, 90_000)
 
 
 def climbed(bench: Bench, folders: dict[str, Path], runs: int) -> dict[str, list[Figures]]:
@@ -46,14 +49,19 @@ def true_enough(rows: list[Figures]) -> bool:
 
 
 def _at(bench: Bench, name: str, folder: Path | None, step: int) -> Figures:
-    setting = crowded(1000 * STREAMS / step, bench.size)
-    overrides = crowd(STREAMS, setting)
+    tokens = step // RATE
+    setting = Setting(200, 1000 / tokens, tokens)
+    seconds = max(2.5, SECONDS * bench.size)
+    requests = int(RATE * seconds)
     if folder is None:
-        figures, true = ours(bench, setting, overrides, STREAMS)
+        overrides = {"rate": RATE, "duration": seconds, "streams": 4 * RATE, "token_cap": 10**9}
+        figures, true = ours(bench, setting, overrides, requests)
     else:
-        order = Order(setting, STREAMS, STREAMS, rate=overrides["rate"])
-        figures, true = theirs(bench, PEERS[name], folder, order)
-    return {**figures, "chunks_s": chunks_per_second(true)} if true else figures
+        figures, true = theirs(bench, PEERS[name], folder, Order(setting, RATE, requests, rate=RATE))
+    if len(true) < 2:
+        return figures
+    # From when the first has ended: so many are open from then on.
+    return {**figures, "chunks_s": chunks_per_second(true, true[0].sent[-1], true[-1].came)}
 
 
 def _errors(rows: list[Figures]) -> str:
