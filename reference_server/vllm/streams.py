@@ -38,11 +38,14 @@ class Relay:
     `otherwise` is for an answer that is no stream: it gets all of its messages.
     """
 
+    __slots__ = ("_apart", "_begun", "_clear", "_held", "_order", "_otherwise", "_quick", "_rest", "_send", "_writers")
+
     def __init__(self, order: Order, send: asgi.Send, otherwise: asgi.Send) -> None:
         self._order = order
         self._send = send
         self._otherwise = otherwise
         self._quick = order.verbatim and order.copies == 1
+        self._apart = order.usage_apart
         self._begun = False
         # Whether a message may go out as it is: nothing before it is held back.
         self._clear = False
@@ -51,17 +54,12 @@ class Relay:
         self._writers: dict[int, Writer] = {}
 
     def __call__(self, message: asgi.Message) -> Awaitable[None]:
-        """One message of vLLM's; a single event that needs no look costs no coroutine of its own."""
-        body: bytes = message.get("body", b"")
-        if (
-            self._clear
-            and body.find(b"\n") == len(body) - 2
-            and body.endswith(_END)
-            and not body.startswith(_ERROR)
+        """One message of vLLM's; whole events of which none needs a look cost no coroutine of their own."""
+        if self._clear:
+            body: bytes = message.get("body", b"")
             # The end of a choice waits for the usage, unless that was asked for apart.
-            and (self._order.usage_apart or _FINISH not in body)
-        ):
-            return self._send(message)
+            if body.endswith(_END) and _ERROR not in body and (self._apart or _FINISH not in body):
+                return self._send(message)
         return self._take(message)
 
     async def _take(self, message: asgi.Message) -> None:
