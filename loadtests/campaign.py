@@ -24,6 +24,7 @@ from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.gauges import Gauges
 from loadtests.plans import Plan
 from loadtests.pool import Pool
+from loadtests.progress import Progress
 from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target
@@ -39,18 +40,6 @@ LEAST_RATE = 0.95
 _STOP_SECONDS = 0.5
 # Time between the end of the warm-up and the first arrival (s), for the pool to settle.
 _LEAD = 0.02
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. Requests and tokens include the warm-up, for they are paid for."""
-
-    sent: int
-    done: int
-    ok: int
-    tokens: int
-    seconds: float
-    planned: int
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,16 @@ def test_workers_share_the_schedule_and_their_figures_are_merged() -> None:
     assert ended_with(done, 0), done.stderr
 
 
+def test_workers_share_a_search_for_a_capacity() -> None:
+    least = ("--rate-most", "30", "--share", "0.5", "--resolution", "1", "--goodput", "ttft:100", "--duration", "0.1")
+    with serving(answer(stream_of(4))) as server:
+        done = locust(server.url, "--processes", "2", "--users", "2", "--profile", "capacity", *least)
+    assert ended_with(done, 0), done.stderr
+    assert len(server.requests) > 30
+    if done.returncode == 0:
+        assert "capacity per second: at least 30, below what was not found; 30 per second, the highest" in done.stderr
+
+
 def test_a_terminated_run_could_not_be_judged() -> None:
     with serving(answer(stream_of(4))) as server:
         done = locust(server.url, "--duration", "60", "--run-time", "1s")
