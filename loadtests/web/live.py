@@ -88,6 +88,7 @@ class Live:
         self._points: dict[int, dict[str, Any]] = {}
         self._settled = Second()
         self._examples: dict[str, dict[str, None]] = {}
+        self._counted: Counter[str] = Counter()
 
     def add(self, one: Sample) -> None:
         """Count one request that has just ended."""
@@ -111,6 +112,11 @@ class Live:
             add(gap / 1e6)
         if gaps and one.completion_tokens > 1:
             sketches["tpot"].add((one.reading.last - one.reading.first) / 1e6 / (one.completion_tokens - 1))
+
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """Note by outcome how many requests have ended until now, of a run that has no samples."""
+        self._second(int(self._clock())).counts.update(Counter(counts) - self._counted)
+        self._counted |= Counter(counts)
 
     def take(self) -> dict[str, Any]:
         """What a worker has measured since it was last asked."""

@@ -146,11 +146,11 @@ function notices(data) {
   const box = at("notice");
   box.hidden = words.length === 0;
   box.textContent = words.join("; ");
-  const limit = at("limit");
-  limit.hidden = data.limit.length === 0;
-  const list = limit.querySelector("ul");
+  const verdict = at("verdict");
+  verdict.hidden = data.verdict.length === 0;
+  const list = verdict.querySelector("ul");
   list.replaceChildren();
-  for (const line of data.limit) made(list, "li", line);
+  for (const line of data.verdict) made(list, "li", line);
   at("reported").hidden = !data.report;
 }
 
