@@ -27,6 +27,7 @@ from loadtests.pool import Pool
 from loadtests.progress import Progress
 from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
+from loadtests.talks import Talks
 from loadtests.target import Target
 from loadtests.watch import MOST_LAG_MS, Watch
 from loadtests.wholes import read_whole
@@ -80,6 +81,7 @@ class Campaign:
         self._seed = seed
         self._on_sample = on_sample
         self._loop = ClosedLoop(plan, seed, index, workers) if plan.closed else None
+        self._talks = Talks(plan.workload) if plan.closed else None
         self._numbers = range(0 if plan.closed else plan.scheduled)[index::workers]
         self._schedule = shared_out(plan.schedule(seed), index, workers)
         self._warmups = range(plan.profile.warmup)[index::workers]
@@ -298,7 +300,10 @@ class Campaign:
         asked, request = self._request(number)
         if self._stop.is_set() or not (held := self._hold(asked)):
             return False
-        return self._one(max(0.0, self._now()), asked, request, held).outcome != "abandoned"
+        reading = self._one(max(0.0, self._now()), asked, request, held)
+        if self._talks is not None:
+            self._talks.heard(number, asked, reading)
+        return reading.outcome != "abandoned"
 
     def _pause(self, seconds: float) -> bool:
         return bool(self._stop.wait(seconds))
@@ -309,7 +314,8 @@ class Campaign:
         if due is not None:
             self._last_started = max(self._last_started, self._now())
         read = read_stream if asked.kind.stream else read_whole
-        reading = read(self._pool, request, deadline=self.plan.profile.deadline)
+        keep = 0 if self._talks is None else self._talks.keep
+        reading = read(self._pool, request, deadline=self.plan.profile.deadline, keep=keep)
         self._done += 1
         cost = self._budget.settle(reading, asked, held)
         if due is None:
@@ -338,7 +344,7 @@ class Campaign:
 
     def _request(self, number: int) -> tuple[Asked, bytes]:
         """What the `number`-th request asks, and its bytes."""
-        asked = self.plan.workload.asked(self._seed, number)
+        asked = (self._talks or self.plan.workload).asked(self._seed, number)
         return asked, self._target.letter(asked)
 
     def _hold(self, asked: Asked) -> int:
