@@ -19,6 +19,8 @@ Accepts = Callable[[Any], bool]
 # Keywords that say nothing about whether a value is valid.
 _SILENT = frozenset({"$schema", "$id", "title", "description", "default", "examples", "then", "else"})
 
+_FEW = 2  # properties that are looked up in a value, rather than the value's in them
+
 _TYPES: dict[str, Accepts] = {
     "array": lambda value: isinstance(value, list),
     "boolean": lambda value: isinstance(value, bool),
@@ -34,19 +36,20 @@ def accepting(schema: Any) -> Accepts:
     """Whether a value is certainly valid under that schema."""
     if isinstance(schema, bool):
         return lambda _: schema
-    tests = [
-        _KEYWORDS[keyword](schema[keyword], schema) if keyword in _KEYWORDS else _never
-        for keyword in schema
-        if keyword not in _SILENT and not keyword.startswith("x-")
-    ]
-    return _every(tests)
+    keywords = [keyword for keyword in schema if keyword not in _SILENT and not keyword.startswith("x-")]
+    # What is missing decides most of the rules, and is the quickest to ask.
+    keywords.sort(key=lambda keyword: keyword != "required")
+    return _every([_KEYWORDS.get(keyword, _unknown)(schema[keyword], schema) for keyword in keywords])
 
 
 def _every(tests: list[Accepts]) -> Accepts:
     if len(tests) == 1:
         return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda value: first(value) and second(value)
 
-    # A plain loop: a generator for each schema would cost more than the tests.
+    # Plain loops here and below: a generator for each schema would cost more than the tests.
     def accepts(value: Any) -> bool:
         for test in tests:  # noqa: SIM110
             if not test(value):
@@ -60,6 +63,10 @@ def _never(_: Any) -> bool:
     return False
 
 
+def _unknown(_: Any, __: Mapping[str, Any]) -> Accepts:
+    return _never
+
+
 def _type(wanted: Any, _: Mapping[str, Any]) -> Accepts:
     tests = [_TYPES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]
     return tests[0] if len(tests) == 1 else lambda value: any(test(value) for test in tests)
@@ -68,7 +75,7 @@ def _type(wanted: Any, _: Mapping[str, Any]) -> Accepts:
 def _properties(wanted: Mapping[str, Any], _: Mapping[str, Any]) -> Accepts:
     tests = {name: accepting(schema) for name, schema in wanted.items()}
 
-    def accepts(value: Any) -> bool:
+    def all_of_a_body(value: Any) -> bool:
         if not isinstance(value, dict):
             return True
         for name, item in value.items():
@@ -77,7 +84,15 @@ def _properties(wanted: Mapping[str, Any], _: Mapping[str, Any]) -> Accepts:
                 return False
         return True
 
-    return accepts
+    def few(value: Any) -> bool:
+        if not isinstance(value, dict):
+            return True
+        for name, test in tests.items():  # noqa: SIM110
+            if name in value and not test(value[name]):
+                return False
+        return True
+
+    return few if len(tests) <= _FEW else all_of_a_body
 
 
 def _additional(wanted: Any, schema: Mapping[str, Any]) -> Accepts:
@@ -89,14 +104,26 @@ def _additional(wanted: Any, schema: Mapping[str, Any]) -> Accepts:
 
 
 def _required(names: list[str], _: Mapping[str, Any]) -> Accepts:
-    return lambda value: not isinstance(value, dict) or all(name in value for name in names)
+    if len(names) == 1:
+        (only,) = names
+        return lambda value: not isinstance(value, dict) or only in value
+    wanted = frozenset(names)
+    return lambda value: not isinstance(value, dict) or wanted <= value.keys()
 
 
 def _items(wanted: Any, schema: Mapping[str, Any]) -> Accepts:
     test = accepting(wanted)
     if "prefixItems" in schema:
         return _never
-    return lambda value: not isinstance(value, list) or all(test(item) for item in value)
+
+    def accepts(value: Any) -> bool:
+        if isinstance(value, list):
+            for item in value:
+                if not test(item):
+                    return False
+        return True
+
+    return accepts
 
 
 def _any_of(wanted: list[Any], _: Mapping[str, Any]) -> Accepts:
@@ -142,6 +169,9 @@ def _loose(schema: Mapping[str, Any]) -> set[str]:
 
 
 def _one_of_values(wanted: list[Any], _: Mapping[str, Any]) -> Accepts:
+    if all(isinstance(one, str) for one in wanted):
+        texts = frozenset(wanted)
+        return lambda value: isinstance(value, str) and value in texts
     # True is no 1 in JSON, while 1.0 is.
     return lambda value: any(
         isinstance(value, bool) == isinstance(one, bool) and value == one

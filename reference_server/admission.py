@@ -10,7 +10,7 @@ A prompt is estimated at four characters a token. An event counts as a token, th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from reference_server import asgi
@@ -18,7 +18,8 @@ from reference_server.answer_length import AnswerLength, whole
 from reference_server.limits import Charge, Limiter
 
 _TAIL = 4096  # bytes at the end of an answer in which its usage stands
-_HELD = 1 << 16
+_LINES = 2  # of an event: its data, and the empty one
+_HELD = 64  # parts of an answer that are held until they are counted
 _TOKENS = re.compile(rb'"(prompt_tokens|completion_tokens)"\s*:\s*(\d{1,15})')
 
 
@@ -44,8 +45,8 @@ class Settlement:
     """Watches an answer pass, and settles its charge; `prompt` is the estimate of the prompt in tokens."""
 
     __slots__ = (
-        "_charge", "_ended", "_events", "_held", "_limiter", "_parts", "_prompt", "_settled",
-        "_status", "_stream",
+        "_charge", "_ended", "_limiter", "_lines", "_parts", "_prompt", "_settled", "_status",
+        "_stream",
     )  # fmt: skip
 
     def __init__(self, limiter: Limiter, charge: Charge, prompt: int) -> None:
@@ -56,29 +57,38 @@ class Settlement:
         self._stream = False
         self._ended = False
         self._settled = False
-        self._events = 0
+        self._lines = 0
         self._parts: list[bytes] = []
-        self._held = 0
 
-    def begin(self, message: asgi.Message) -> None:
+    def watching(self, send: asgi.Outlet, told: asgi.RawHeaders) -> asgi.Send:
+        """A `send` that sees an answer pass, and adds the headers `told` to its head."""
+        parts, straight = self._parts, send.straight
+
+        # No coroutine of its own: this is what each chunk of a stream goes through.
+        def watched(message: asgi.Message) -> Awaitable[None]:
+            if message.get("more_body", False):
+                parts.append(message.get("body", b""))
+                if len(parts) > _HELD:
+                    self._forget()
+                return straight(message)
+            if message["type"] == "http.response.start":
+                self._begin(message)
+                return send({**message, "headers": [*message.get("headers", ()), *told]})
+            parts.append(message.get("body", b""))
+            # Before the client has the last of it: its next request finds the tokens given back.
+            self._ended = True
+            self.settle()
+            return straight(message)
+
+        return watched
+
+    def _begin(self, message: asgi.Message) -> None:
         """See the head of the answer."""
         self._status = message["status"]
         self._stream = any(
             name.lower() == b"content-type" and value.startswith(b"text/event-stream")
             for name, value in message.get("headers", ())
         )
-
-    def see(self, message: asgi.Message) -> None:
-        """See a piece of the answer's body."""
-        body: bytes = message.get("body", b"")
-        self._parts.append(body)
-        self._held += len(body)
-        if self._held > _HELD:
-            self._forget()
-        if not message.get("more_body", False):
-            # Before the client has the last of it: its next request finds the tokens given back.
-            self._ended = True
-            self.settle()
 
     def settle(self, *, failed: bool = False) -> None:
         """Settle the charge, unless it was; `failed` where the server failed before it began to answer."""
@@ -95,26 +105,24 @@ class Settlement:
             return 0 if failed else self._prompt
         if self._status != 200:
             return 0
-        self._forget()
-        (tail,) = self._parts
-        told = used_by(tail)
+        held = b"".join(self._parts)
+        told = used_by(held[-_TAIL:])
         if told is None and (self._stream or not self._ended):
-            return self._prompt + self._events + (tail.count(b"\n\n") if self._stream else 0)
+            return self._prompt + ((self._lines + held.count(b"\n")) // _LINES if self._stream else 0)
         return told
 
     def _forget(self) -> None:
-        """Hold the end only of what is held, with the events before it counted."""
+        """Hold the end only of what is held, with the lines before it counted."""
         held = b"".join(self._parts)
         cut = max(0, len(held) - _TAIL)
-        if self._stream and cut:
-            # One byte more, for the event whose blank line is cut in two.
-            self._events += held.count(b"\n\n", 0, cut + 1)
-        self._parts, self._held = [held[cut:]], len(held) - cut
+        self._lines += held.count(b"\n", 0, cut)
+        self._parts[:] = [held[cut:]]
 
 
 def used_by(tail: bytes) -> int | None:
     """The tokens that the last usage in an answer counts; None when it has none."""
-    found = {name: int(count) for name, count in _TOKENS.findall(tail)}
+    # Within a text its quotes would be escaped.
+    found = {name: int(count) for name, count in _TOKENS.findall(tail, max(0, tail.rfind(b'"usage"')))}
     return sum(found.values()) if len(found) == 2 else None
 
 

@@ -16,6 +16,8 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 # What one layer tells the layer below it, as keys of the scope.
 FORGETS = "seatrial.forgets"
 LENIENT = "seatrial.lenient"
+# A body as bytes and as read, for one below that receives the very same bytes.
+READ = "seatrial.read"
 
 # A client that sends too much is heard out a little longer, so that it reads the refusal instead of a reset.
 _PATIENCE = 8
@@ -40,6 +42,21 @@ class DisconnectError(Exception):
 
 class TooLargeError(Exception):
     """The request's body is larger than the bound."""
+
+
+class Outlet:
+    """A client's `send` that knows whether an answer has begun; `straight` is for what comes after its head."""
+
+    __slots__ = ("begun", "straight")
+
+    def __init__(self, send: Send) -> None:
+        self.straight = send
+        self.begun = False
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        """Pass on one message of the answer."""
+        self.begun = True
+        return self.straight(message)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
@@ -78,10 +95,10 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 def header(scope: Scope, name: str) -> str | None:
-    """The first header of that lower-case name; None when absent."""
+    """The first header of that lower-case name, as ASGI has all of them; None when absent."""
     wanted = name.encode()
     for key, value in scope["headers"]:
-        if key.lower() == wanted:
+        if key == wanted:
             return str(value.decode("latin-1"))
     return None
 

@@ -27,7 +27,8 @@ async def received(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) ->
         return None
     try:
         raw = await asgi.read_body(receive, _MOST_BODY)
-        body = json.loads(raw)
+        known, read = scope.get(asgi.READ, (None, None))
+        body = read if known == raw else json.loads(raw)
     except asgi.DisconnectError:
         return None
     except (ValueError, RecursionError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Awaitable
 from typing import Any
 
 from reference_server import asgi
@@ -92,24 +91,18 @@ class ContractLayer:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        def noted(message: asgi.Message) -> Awaitable[None]:
-            nonlocal started
-            started = True
-            return send(message)
-
+        outlet = asgi.Outlet(send)
         try:
-            await self._serve(scope, receive, noted)
+            await self._serve(scope, receive, outlet)
         except asgi.DisconnectError:
             return
         except Exception:
             # Once bytes are out, the only honest end is a cut connection.
-            if started:
+            if outlet.begun:
                 raise
             await asgi.send_json(send, 500, asgi.error_body(500, "the server failed"))
 
-    async def _serve(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+    async def _serve(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Outlet) -> None:
         # Whatever is refused is read first, so that the client is not cut off while it still writes.
         try:
             raw = await asgi.read_body(receive, _MOST_BODY)
@@ -167,7 +160,7 @@ class ContractLayer:
             await asgi.send_json(send, 200, known[path])
 
     async def _ask(
-        self, operation: Operation, scope: asgi.Scope, raw: bytes | None, receive: asgi.Receive, send: asgi.Send
+        self, operation: Operation, scope: asgi.Scope, raw: bytes | None, receive: asgi.Receive, send: asgi.Outlet
     ) -> None:
         """Count, judge and pass on one request to a route of the contract."""
         account = self._limiter.account(account_name(scope))
@@ -176,7 +169,7 @@ class ContractLayer:
             await self._throttle(admitted, account, send)
             return
         try:
-            passed, raw = self._judged(operation, scope, raw)
+            passed, judged = self._judged(operation, scope, raw)
         except RefusedError as refused:
             self._limiter.reject(admitted)
             await asgi.send_json(send, refused.status, refused.document)
@@ -189,7 +182,9 @@ class ContractLayer:
             return
         told = [(name.encode(), value.encode()) for name, value in self._limiter.headers(account).items()]
         settlement = Settlement(self._limiter, charge, prompt)
-        await self._pass_on(operation, scope, raw, settlement, told, receive, send)
+        path = PATH_OF[operation.route]
+        inner = {**scope, asgi.READ: (judged, passed), "path": path, "raw_path": path.encode()}
+        await self._pass_on(inner, settlement, told, receive, send)
 
     def _judged(self, operation: Operation, scope: asgi.Scope, raw: bytes | None) -> tuple[dict[str, Any], bytes]:
         """The body to pass on, also as bytes; `RefusedError` when it breaks the contract, or `raw` was too large."""
@@ -221,34 +216,19 @@ class ContractLayer:
 
     async def _pass_on(
         self,
-        operation: Operation,
         scope: asgi.Scope,
-        raw: bytes,
         settlement: Settlement,
         told: list[tuple[bytes, bytes]],
         receive: asgi.Receive,
-        send: asgi.Send,
+        send: asgi.Outlet,
     ) -> None:
         """Have the inner app answer, with the headers `told` added, and settle however that ends."""
-        path = PATH_OF[operation.route]
-        headers = [
-            pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"transfer-encoding")
-        ]
-        headers.append((b"content-length", str(len(raw)).encode()))
-        inner = {**scope, "path": path, "raw_path": path.encode(), "headers": headers}
-
-        # No coroutine of its own: this is what each chunk of a stream goes through.
-        def counted(message: asgi.Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                settlement.begin(message)
-                message = {**message, "headers": [*message.get("headers", ()), *told]}
-            else:
-                settlement.see(message)
-            return send(message)
-
+        raw, _ = scope[asgi.READ]
+        headers = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"transfer-encoding")]
+        scope["headers"] = [*headers, (b"content-length", str(len(raw)).encode())]
         failed = False
         try:
-            await self._app(inner, asgi.replay(raw, receive), counted)
+            await self._app(scope, asgi.replay(raw, receive), settlement.watching(send, told))
         except asgi.DisconnectError:
             raise
         except Exception:
@@ -274,7 +254,7 @@ class ContractLayer:
 def read_json(raw: bytes) -> Any:
     """Strict JSON in UTF-8; of a repeated key the last counts. `NotJsonError` for anything else."""
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+        return _STRICT.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise NotJsonError(f"invalid UTF-8 at byte {error.start}") from None
     except RecursionError:
@@ -309,3 +289,6 @@ def _head_fault(scope: asgi.Scope, raw: bytes | None) -> tuple[int, str] | None:
 
 def _refuse_constant(token: str) -> Any:
     raise ValueError(f"{token} is not JSON")
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant)

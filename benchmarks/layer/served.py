@@ -47,7 +47,12 @@ class Plan:
     waves: int = 2
     model: str | None = None
     seed: int = 1
-    pass_on: tuple[tuple[str, object], ...] = (("ignore_eos", True), ("temperature", 0.0))
+    pass_on: tuple[tuple[str, object], ...] = (
+        ("ignore_eos", True),
+        ("temperature", 0.0),
+        # The layer has vLLM tell the usage in any case, as load tools do: both servers are to say the same.
+        ("stream_options", {"include_usage": True}),
+    )
 
 
 @dataclass(frozen=True)

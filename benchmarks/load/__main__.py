@@ -15,25 +15,15 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks.load.cells import CELLS, Bench, Cell, Figures
-from benchmarks.load.peers import PEERS, measured
+from benchmarks.load.cells import CELLS, Bench, Cell, Figures, number, spread
+from benchmarks.load.peers.capacity import climbed
+from benchmarks.load.peers.measure import PEERS, measured
+from benchmarks.load.peers.table import table
 from benchmarks.load.servers import cores
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--server", type=Path, required=True, help="a calibrated server's binary")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each cell")
-    parser.add_argument("--size", type=float, default=1.0, help="length of the cells; 1: as published")
-    parser.add_argument("--only", default="", help="only cells in whose name this occurs")
-    parser.add_argument("--no-pin", action="store_true", help="do not keep server and client on CPUs of their own")
-    parser.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER", help=f"one of {', '.join(PEERS)}")
-    parser.add_argument("--concurrency", default="16,64,128,256", help="streams of the cells with peers")
-    parser.add_argument("--json", type=Path, help="where to write every figure of every run")
-    options = parser.parse_args()
-    if options.peer and os.sched_getscheduler(0) == os.SCHED_FIFO:
-        # With real-time priority one that waits by looking again and again never lets the other run.
-        raise SystemExit("peers of several processes hang under real-time priority: measure them without")
+    options = _options()
     available = cores()
     pin = None if options.no_pin or len(available) < 2 else str(available[0])
     if pin is not None:
@@ -49,34 +39,75 @@ def main() -> None:
                 continue
             found[cell.name] = [cell.run(bench) for _ in range(options.runs)]
             print(_table(cell, found[cell.name]), flush=True)
-    peers = dict(pair.split("=", 1) for pair in options.peer)
-    if peers:
-        print("\n## Beside peers: TTFT reported minus true, p50 / p99, ms", flush=True)
-        for streams in map(int, options.concurrency.split(",")):
-            rows = measured(bench, {name: Path(folder) for name, folder in peers.items()}, streams, options.runs)
-            found.update({f"{name}, {streams} streams": runs for name, runs in rows.items()})
-            for name, runs in rows.items():
-                print(f"{streams:4} {name:16} {_range(runs, 'ttft_p50')} / {_range(runs, 'ttft_p99')}", flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1))
+            _keep(options.json, found)
+    for streams in options.concurrency if options.peers and options.only in ("", "peers") else ():
+        print(f"\n## Beside peers, {streams} streams: reported minus true, best to worst of the runs, ms\n", flush=True)
+        rows = measured(bench, options.peers, streams, options.runs)
+        print(table(rows), flush=True)
+        found.update({f"{name}, {streams} streams beside peers": runs for name, runs in rows.items()})
+        _keep(options.json, found)
+    if options.peer_capacity:
+        print("\n## Capacity of one core, beside peers\n", flush=True)
+        found.update(climbed(bench, options.peers, options.runs))
+        _keep(options.json, found)
     sys.exit(0)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--server", type=Path, required=True, help="a calibrated server's binary")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each cell")
+    parser.add_argument("--size", type=float, default=1.0, help="length of the cells; 1: as published")
+    parser.add_argument(
+        "--only", default="", help="only cells in whose name this occurs; peers: only what is beside them"
+    )
+    parser.add_argument("--no-pin", action="store_true", help="do not keep server and client on CPUs of their own")
+    parser.add_argument(
+        "--peer", action="append", default=[], type=_peer, metavar="NAME=FOLDER", help=f"one of {', '.join(PEERS)}"
+    )
+    parser.add_argument("--concurrency", default="16,64,128,256", help="streams of the cells with peers")
+    parser.add_argument("--peer-capacity", action="store_true", help="see how fast ours and the peers with a rate can")
+    parser.add_argument("--json", type=Path, help="where to write every figure of every run")
+    options = parser.parse_args()
+    options.peers = dict(options.peer)
+    options.concurrency = [int(streams) for streams in options.concurrency.split(",")]
+    if options.only == "peers" and not options.peers:
+        parser.error("--only peers takes a --peer")
+    if options.peer and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        # With real-time priority one that waits by looking again and again never lets the other run.
+        parser.error("peers of several processes hang under real-time priority: measure them without")
+    return options
+
+
+def _peer(pair: str) -> tuple[str, Path]:
+    name, _, folder = pair.partition("=")
+    if name not in PEERS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(PEERS)}")
+    program = Path(folder).resolve() / "bin" / PEERS[name].program
+    if not program.is_file():
+        raise argparse.ArgumentTypeError(
+            f"{program} is not there: install {name} in a virtual environment at {folder!r}"
+        )
+    return name, Path(folder)
+
+
+def _keep(path: Path | None, found: dict[str, list[Figures]]) -> None:
+    # After each cell: one that fails is not to take the others with it.
+    if path is not None:
+        path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def _table(cell: Cell, runs: list[Figures]) -> str:
     lines = [f"\n## {cell.name}", "", "| figure | best to worst | aim | kept in |", "|---|---|---|---|"]
     for name in runs[0]:
+        if number(runs[0], name) is None:
+            continue
         aim = cell.aims.get(name)
-        kept = f"{sum(aim.kept(run[name]) for run in runs)} of {len(runs)}" if aim else ""
-        lines.append(f"| {name} | {_range(runs, name)} | {aim or ''} | {kept} |")
+        values = [value for run in runs if (value := number(run, name)) is not None]
+        kept = f"{sum(map(aim.kept, values))} of {len(runs)}" if aim else ""
+        lines.append(f"| {name} | {spread(runs, name)} | {aim or ''} | {kept} |")
+    lines += [f"run {index} is not valid: {run['reason']}" for index, run in enumerate(runs, 1) if "reason" in run]
     return "\n".join(lines)
-
-
-def _range(runs: list[Figures], name: str) -> str:
-    values = sorted(run[name] for run in runs if name in run)
-    if not values:
-        return "-"
-    shown = [f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in (values[0], values[-1])]
-    return shown[0] if shown[0] == shown[1] else " to ".join(shown)
 
 
 def _priority() -> str:

@@ -14,7 +14,8 @@ from benchmarks.load.servers import Asked, Running, Setting, calibrated, certifi
 from loadtests.launch import run_load
 
 WARMUP = 2
-Figures = dict[str, float]
+# Numbers by name, and why a run is not valid, where it is not.
+Figures = dict[str, float | str]
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,8 @@ def compared(ran: Load, asked: list[Asked]) -> Figures:
         for sample, true in zip(samples, measured, strict=True)
         if sample["t_first"] is not None
     ]
-    if not ran.load["valid"]:
-        print(f"not valid: {ran.load['reason']}", flush=True)
     gaps = [gap for one in measured for gap in one.gaps_ms]
-    return {
+    figures: Figures = {
         "ttft_p50": quantile(errors, 50),
         "ttft_p99": quantile(errors, 99),
         "itl_p50": ran.percentile("itl", 50) - quantile(gaps, 50),
@@ -117,6 +116,22 @@ def compared(ran: Load, asked: list[Asked]) -> Figures:
         "start_s": (asked[0].came - ran.begun) / 1e9,
         "valid": float(ran.load["valid"]),
     }
+    return figures if ran.load["valid"] else {**figures, "reason": str(ran.load["reason"])}
+
+
+def number(figures: Figures, name: str) -> float | None:
+    """A figure that is a number; None where there is none."""
+    value = figures.get(name)
+    return None if value is None or isinstance(value, str) else value
+
+
+def spread(runs: list[Figures], name: str) -> str:
+    """The best and the worst of the runs."""
+    values = sorted(value for run in runs if (value := number(run, name)) is not None)
+    if not values:
+        return "-"
+    shown = [f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" for value in (values[0], values[-1])]
+    return shown[0] if shown[0] == shown[1] else " to ".join(shown)
 
 
 def quantile(values: list[float], percent: float) -> float:
@@ -163,10 +178,15 @@ def capacity(itl_ms: float, processes: int = 1) -> Callable[[Bench], Figures]:
         figures = compared(ran, running.asked)
         measured = running.asked[WARMUP:]
         begin, end = max(one.sent[0] for one in measured), min(one.sent[-1] for one in measured)
-        chunks = sum(1 for one in measured for at in one.sent if begin <= at <= end)
-        return {**figures, "chunks_s": chunks / max(1e-9, (end - begin) / 1e9)}
+        return {**figures, "chunks_s": chunks_per_second(measured, begin, end)}
 
     return run
+
+
+def chunks_per_second(measured: list[Asked], begin: int, end: int) -> float:
+    """What the server sent each second from `begin` to `end`, in ns of its clock."""
+    chunks = sum(1 for one in measured for at in one.sent if begin <= at <= end)
+    return chunks / max(1e-9, (end - begin) / 1e9)
 
 
 def steady(bench: Bench) -> Figures:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from reference_server import asgi
@@ -16,14 +16,14 @@ from reference_server.inner import PATHS, TOKENIZE, received
 from reference_server.vllm.answers import rewritten, told
 from reference_server.vllm.refusals import refusal
 from reference_server.vllm.requests import Dialect, Order, OrderError, read_order
-from reference_server.vllm.streams import Relay
+from reference_server.vllm.streams import STREAM_HEADERS, Relay
 from schemas.model import Contract, Route
 
 HEALTH = "/health"
 
 # JSON can spell half of a surrogate pair in this way alone.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 _TOLD = (b"content-type", b"content-length")
 _TOKENIZED = ("prompt", "messages", "add_special_tokens", "add_generation_prompt", "return_token_strs")
 
@@ -62,12 +62,11 @@ class VllmAdapter:
         except OrderError as error:
             await asgi.send_json(send, 400, asgi.error_body(400, str(error), error.param))
             return
-        exchange = _Exchange(body, send)
-        if order.stream and not order.whole:
-            exchange.relay = Relay(order, send)
-        elif order.verbatim and order.copies == 1:
-            exchange.verbatim = True
-        await self._ask(scope, order.inner, receive, exchange)
+        streamed = order.stream and not order.whole
+        exchange = _Exchange(body, send, verbatim=order.verbatim and order.copies == 1 and not streamed)
+        relay = Relay(order, send, exchange) if streamed else exchange
+        await self._ask(scope, order.inner, receive, relay)
+        await exchange.close()
         if exchange.document is not None:
             await _answer(exchange.document, order, send)
 
@@ -80,49 +79,37 @@ class VllmAdapter:
         asked = {name: body[name] for name in _TOKENIZED if body.get(name) is not None}
         exchange = _Exchange(body, send)
         await self._ask(scope, {**asked, "model": self._dialect.model}, receive, exchange)
+        await exchange.close()
         if exchange.document is not None:
             known = {name: exchange.document[name] for name in ("count", "max_model_len", "tokens")}
             await asgi.send_json(send, 200, known)
 
-    async def _ask(
-        self, scope: asgi.Scope, body: Mapping[str, Any], receive: asgi.Receive, exchange: _Exchange
-    ) -> None:
-        raw = json.dumps(body).encode()
+    async def _ask(self, scope: asgi.Scope, body: Mapping[str, Any], receive: asgi.Receive, send: asgi.Send) -> None:
+        raw = _encoded(body).encode()
         # Nothing that the client put in its head is vLLM's business: there it may choose ids and ranks.
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(raw)).encode())]
-        await self._app({**scope, "query_string": b"", "headers": headers}, asgi.replay(raw, receive), exchange)
-        await exchange.close()
+        await self._app({**scope, "query_string": b"", "headers": headers}, asgi.replay(raw, receive), send)
 
 
 class _Exchange:
-    """vLLM's answer to one request, as it comes: handed on, streamed, or kept as a document for the asker."""
+    """vLLM's whole answer to one request: handed on as it comes where it is `verbatim`, or kept for the asker."""
 
-    def __init__(self, asked: Mapping[str, Any], send: asgi.Send) -> None:
+    def __init__(self, asked: Mapping[str, Any], send: asgi.Send, *, verbatim: bool = False) -> None:
         self._asked = asked
         self._send = send
         self._status = 0
         self._parts: list[bytes] = []
-        self.relay: Relay | None = None
-        self.verbatim = False
+        self._verbatim = verbatim
         self.document: Any = None
 
-    def __call__(self, message: asgi.Message) -> Awaitable[None]:
-        """One message of vLLM's; what is handed on as it is, as most chunks are, costs no coroutine of its own."""
-        if self.relay is not None and self._status == 200 and self.relay.unchanged(message):
-            return self._send(message)
-        return self._take(message)
-
-    async def _take(self, message: asgi.Message) -> None:
+    async def __call__(self, message: asgi.Message) -> None:
+        """One message of vLLM's."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            if self._status == 200 and self.relay:
-                await self._send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
-            elif self._status == 200 and self.verbatim:
+            if self._status == 200 and self._verbatim:
                 told = [pair for pair in message["headers"] if pair[0].lower() in _TOLD]
                 await self._send({**message, "headers": told})
-        elif self._status == 200 and self.relay:
-            await self.relay.part(message)
-        elif self._status == 200 and self.verbatim:
+        elif self._status == 200 and self._verbatim:
             await self._send(message)
         else:
             self._parts.append(message.get("body", b""))
@@ -142,7 +129,7 @@ async def _answer(document: Any, order: Order, send: asgi.Send) -> None:
     if not order.stream:
         await asgi.send_json(send, 200, document)
         return
-    await send({"type": "http.response.start", "status": 200, "headers": _STREAM_HEADERS})
+    await send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
     for event in told(document, order):
         await send({"type": "http.response.body", "body": event, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -7,7 +7,7 @@ order says so, and nobody reads it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reference_server.answer_length import NAMES, default_max_tokens
@@ -54,6 +54,7 @@ _OWN: Mapping[Route, tuple[str, ...]] = {
         "chat_template_kwargs",
     ),
 }
+_PASSED: Mapping[Route, frozenset[str]] = {route: frozenset((*own, *_SHARED)) for route, own in _OWN.items()}
 # What is not given has the value that changes nothing, and not the one in the model's own `generation_config.json`.
 _NEUTRAL: Mapping[str, float] = {
     "temperature": 1.0,
@@ -172,21 +173,21 @@ def read_order(route: Route, body: Mapping[str, Any], dialect: Dialect) -> Order
         # With special tokens skipped there is nothing to take away again.
         shows_ends=keeps_ends and not skips,
     )
-    inner = {**_inner(order, asked, dialect), **_candidates(order, n, best_of)}
+    order.inner.update(_inner(order, asked, dialect))
+    order.inner.update(_candidates(order, n, best_of))
     if keeps_ends:
-        inner["include_stop_str_in_output"] = True
-    return replace(order, inner=inner)
+        order.inner["include_stop_str_in_output"] = True
+    return order
 
 
 def _inner(order: Order, asked: Mapping[str, Any], dialect: Dialect) -> Json:
     """The parameters that vLLM shares with the contract."""
-    names = (*_OWN[order.route], *_SHARED)
-    inner = {name: _plain(name, asked[name]) for name in names if name in asked and (not order.beam or name in _BEAM)}
-    if not order.beam:
-        inner = {**_NEUTRAL, **inner}
+    names = _BEAM if order.beam else _PASSED[order.route]
+    inner: Json = {} if order.beam else dict(_NEUTRAL)
+    inner.update((name, _plain(name, value)) for name, value in asked.items() if name in names)
     inner["model"] = dialect.model
     default = dialect.max_tokens.get(order.route)
-    if default is not None and not set(NAMES[order.route]) & set(inner):
+    if default is not None and inner.keys().isdisjoint(NAMES[order.route]):
         inner["max_tokens"] = default
     if order.stops and not order.beam:
         inner["stop"] = list(order.stops[:MOST_STOPS])

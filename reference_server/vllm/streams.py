@@ -7,7 +7,7 @@ event, since the usage may have to go with it, and vLLM has that ready.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import Any
 
 from conformance.wire.answer import frame
@@ -26,34 +26,56 @@ _USAGE = b'"choices":[],'
 _ERROR = b'data: {"error"'
 _FIRST = b'"choices":[{"index":0,'
 _DATA = b"data: "
+STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _END = b"\n\n"
+_CLOSE = b"}" + _END
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Relay:
-    """The body of one stream on its way from vLLM to the client."""
+    """One stream on its way from vLLM to the client, as the `send` that vLLM is given.
 
-    def __init__(self, order: Order, send: asgi.Send) -> None:
+    `otherwise` is for an answer that is no stream: it gets all of its messages.
+    """
+
+    def __init__(self, order: Order, send: asgi.Send, otherwise: asgi.Send) -> None:
         self._order = order
         self._send = send
+        self._otherwise = otherwise
         self._quick = order.verbatim and order.copies == 1
+        self._begun = False
+        # Whether a message may go out as it is: nothing before it is held back.
+        self._clear = False
         self._rest = b""
         self._held = b""
         self._writers: dict[int, Writer] = {}
 
-    def unchanged(self, message: asgi.Message) -> bool:
-        """Whether that message of the body goes out as it is: whole events, none of which needs a look."""
-        if not self._quick or self._rest or self._held:
-            return False
+    def __call__(self, message: asgi.Message) -> Awaitable[None]:
+        """One message of vLLM's; a single event that needs no look costs no coroutine of its own."""
         body: bytes = message.get("body", b"")
-        # A choice that ends, the usage, a failure.
-        return body.endswith(_END) and not (_FINISH in body or _USAGE in body or _ERROR in body)
+        if (
+            self._clear
+            and body.find(b"\n") == len(body) - 2
+            and body.endswith(_END)
+            and not body.startswith(_ERROR)
+            # The end of a choice waits for the usage, unless that was asked for apart.
+            and (self._order.usage_apart or _FINISH not in body)
+        ):
+            return self._send(message)
+        return self._take(message)
 
-    async def part(self, message: asgi.Message) -> None:
+    async def _take(self, message: asgi.Message) -> None:
+        if self._begun:
+            await self._part(message)
+            self._clear = self._quick and not self._rest and not self._held
+        elif message["type"] == "http.response.start" and message["status"] == 200:
+            self._begun, self._clear = True, self._quick
+            await self._send({"type": "http.response.start", "status": 200, "headers": STREAM_HEADERS})
+        else:
+            await self._otherwise(message)
+
+    async def _part(self, message: asgi.Message) -> None:
         """Pass on one message of the body, which may begin and end anywhere in an event."""
-        if self.unchanged(message):
-            await self._send(message)
-            return
         body: bytes = message.get("body", b"")
         *events, self._rest = (self._rest + body).split(_END)
         out = b"".join(self._passed(event + _END) for event in events)
@@ -111,12 +133,19 @@ class Relay:
 
     def _with_usage(self, event: bytes) -> bytes:
         """The usage, in the chunk that was held back for it or in its own where that was asked for."""
+        if self._order.copies == 1:
+            return self._joined(event)
         chunk = json.loads(event[len(_DATA) :])
         used = copied(chunk["usage"], self._order)
-        if self._order.usage_apart or not self._held:
-            return self._released() + _compact({**chunk, "usage": used})
+        if not self._held:
+            return _compact({**chunk, "usage": used})
         last, self._held = json.loads(self._held[len(_DATA) :]), b""
         return _compact({**last, "usage": used})
+
+    def _joined(self, event: bytes) -> bytes:
+        """The chunk that was held back for it, with the usage set in before its last brace; alone without one."""
+        held = self._released()
+        return held[: -len(_CLOSE)] + b',"usage":' + event.rpartition(b'"usage":')[2] if held else event
 
     def _released(self) -> bytes:
         held, self._held = self._held, b""

@@ -40,6 +40,10 @@ def test_the_figures_are_what_was_reported_minus_what_is_true() -> None:
     assert figures["ttft_p99"] == pytest.approx(4.0)
     assert figures["itl_p50"] == pytest.approx(1.0)
     assert figures["start_s"] == pytest.approx(0.005)
+    assert "reason" not in figures
+    unfit = Ran()
+    unfit.load |= {"valid": False, "reason": "it sent late"}
+    assert compared(unfit, [*warmup, *asked])["reason"] == "it sent late"  # type: ignore[arg-type]
     with pytest.raises(SystemExit):
         compared(Ran(), asked)  # type: ignore[arg-type]
 

@@ -196,7 +196,7 @@ def estimate(body: dict[str, Any]) -> int:
     ],
 )
 def test_a_key_has_one_account_however_it_is_spelt(header: str | None, name: str) -> None:
-    headers = [] if header is None else [(b"Authorization", header.encode())]
+    headers = [] if header is None else [(b"authorization", header.encode())]
     assert account_name({"headers": headers}) == name
 
 

@@ -50,12 +50,13 @@ class Made:
 
 
 class FakeVllm:
-    """The app. `asked` keeps the bodies that came; `left` counts clients that went away; `alive` is its engine."""
+    """The app. `asked` keeps the bodies that came and `raw` their bytes; `alive` is its engine."""
 
     def __init__(self, seed: int = 0) -> None:
         self._lm = tiny_lm()
         self._seed = seed
         self.asked: list[Json] = []
+        self.raw: list[bytes] = []
         self.heads: list[Any] = []
         self.queries: list[bytes] = []
         self.alive = True
@@ -68,8 +69,10 @@ class FakeVllm:
             return
         self.heads.append(list(scope["headers"]))
         self.queries.append(scope["query_string"])
-        body = json.loads(await asgi.read_body(receive, 1 << 24))
+        raw = await asgi.read_body(receive, 1 << 24)
+        body = json.loads(raw)
         self.asked.append(body)
+        self.raw.append(raw)
         if not self.alive:
             broken = RefusedError("EngineCore encountered an issue. See stack trace in /root/x.py", None, "E", 500)
             await _sent(send, 500, json.dumps(broken.document).encode())

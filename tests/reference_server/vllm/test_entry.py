@@ -93,3 +93,29 @@ def test_the_filter_lies_behind_the_contract() -> None:
     assert (start["status"], json.loads(end["body"])["error"]["code"]) == (400, "content_filter")
     start, end = asked(app, scope, body.replace(b'"}', b'", "temperature": 9}'))
     assert json.loads(end["body"])["error"]["param"] == "temperature"
+
+
+class Rewriting:
+    """A filter of one's own that changes what is asked."""
+
+    def __init__(self, app: asgi.App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        raw = (await asgi.read_body(receive, 1 << 20)).replace(b"secret", b"hidden")
+        await self._app(scope, asgi.replay(raw, receive), send)
+
+
+def test_what_a_filter_makes_of_a_request_is_what_vllm_is_asked() -> None:
+    heard: list[Any] = []
+
+    async def vllm(_: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        heard.append(json.loads(await asgi.read_body(receive, 1 << 20)))
+        await asgi.send_json(send, 400, {"error": {"message": "no", "type": "E", "param": None, "code": 400}})
+
+    head = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "path": "/v1/completions", "method": "POST", "headers": head}
+    name = f"{__name__}:{Rewriting.__name__}"
+    app = layered(vllm, replace(SETTINGS, contract="azure-llama", key=None, content_filter=name))
+    asked(app, scope, json.dumps({"prompt": "a secret"}).encode())
+    assert heard[0]["prompt"] == "a hidden"

@@ -43,9 +43,14 @@ def relayed(one: Order, messages: list[asgi.Message]) -> list[asgi.Message]:
         async def send(message: asgi.Message) -> None:
             sent.append(message)
 
-        relay = Relay(one, send)
+        async def otherwise(message: asgi.Message) -> None:
+            raise AssertionError(f"no stream: {message}")
+
+        relay = Relay(one, send, otherwise)
+        await relay({"type": "http.response.start", "status": 200, "headers": []})
+        assert sent.pop()["type"] == "http.response.start"
         for message in messages:
-            await relay.part(message)
+            await relay(message)
 
     asyncio.run(run())
     return sent
@@ -81,12 +86,7 @@ def test_the_usage_goes_with_the_last_chunk() -> None:
 
 def test_the_usage_stays_apart_where_that_was_asked_for() -> None:
     apart = order(stream_options={"include_usage": True})
-    assert body_of(relayed(apart, parts(*CHUNKS, LAST, USAGE, DONE))) == WHOLE.replace(USAGE, _compacted(USAGE))
-
-
-def _compacted(event: bytes) -> bytes:
-    document = json.loads(event[6:])
-    return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
+    assert body_of(relayed(apart, parts(*CHUNKS, LAST, USAGE, DONE))) == WHOLE
 
 
 @pytest.mark.parametrize("params", [{}, {"n": 2, "temperature": 0}, {"logprobs": 0}, {"stop": list("~#^&*")}])
@@ -120,12 +120,45 @@ def test_without_a_usage_nothing_is_lost() -> None:
     assert body_of(relayed(order(), parts(*CHUNKS, LAST))) == b"".join([*CHUNKS, LAST])
 
 
-def test_a_failure_on_the_way_tells_no_insides() -> None:
+@pytest.mark.parametrize("params", [{}, {"stream_options": {"include_usage": True}}])
+@pytest.mark.parametrize("together", [False, True])
+def test_a_failure_on_the_way_tells_no_insides(params: dict[str, Any], together: bool) -> None:
     failure = b'data: {"error":{"message":"CUDA error at /root/x.cu:7","type":"E","param":null,"code":500}}\n\n'
-    body = body_of(relayed(order(), parts(CHUNKS[0], failure, DONE)))
+    events = [CHUNKS[0], failure, DONE]
+    body = body_of(relayed(order(**params), parts(*([b"".join(events)] if together else events))))
     assert b"CUDA" not in body
     assert b"the model server failed" in body
     assert body.endswith(DONE)
+
+
+def test_the_end_of_a_choice_among_other_events_waits_for_the_usage() -> None:
+    chunks = chunks_of(body_of(relayed(order(), parts(CHUNKS[0] + LAST, USAGE, DONE))))
+    assert [bool(chunk.get("usage")) for chunk in chunks] == [False, True]
+
+
+def test_with_the_usage_apart_every_event_is_the_very_message_that_came() -> None:
+    messages = parts(*CHUNKS, LAST, USAGE, DONE)
+    sent = relayed(order(stream_options={"include_usage": True}), messages)
+    assert all(mine is theirs for mine, theirs in zip(sent, messages[:-1], strict=False))
+
+
+def test_what_is_no_stream_goes_another_way() -> None:
+    sent: list[asgi.Message] = []
+    refused = [{"type": "http.response.start", "status": 400, "headers": []}, *parts(b"{}")]
+
+    async def run() -> None:
+        async def send(message: asgi.Message) -> None:
+            raise AssertionError(f"to the client: {message}")
+
+        async def otherwise(message: asgi.Message) -> None:
+            sent.append(message)
+
+        relay = Relay(order(), send, otherwise)
+        for message in refused:
+            await relay(message)
+
+    asyncio.run(run())
+    assert sent == refused
 
 
 def test_a_comment_passes() -> None:
