@@ -36,6 +36,9 @@ _FOLDER = Path(__file__).parent
 Put = Callable[[dict[str, Any]], None]
 Search = Callable[[Orders, Put, Callable[[], str]], object]
 
+# What most loads differ in; the other settings are behind a click.
+_FIRST = ("rate", "duration", "concurrency", "prompt_tokens", "max_tokens", "goodput", "route", "arrivals", "contract")
+_LABELS = {"no_self_check": "skip the self-check"}
 _FIELDS = ("t", "ok", "limited", "failed", "good", "tokens")
 
 
@@ -287,7 +290,11 @@ def _document(page: Page, *, login: bool) -> str:
             fields=[
                 {
                     "name": name,
+                    "label": _LABELS.get(name, name.replace("_", " ")),
                     "value": options.get(name),
+                    # What differs from what a field has when nobody gave anything is to be seen.
+                    "given": options.get(name) not in (None, "", field.get("default_value")),
+                    "first": name in _FIRST,
                     "help": field["help_text"] or "",
                     "choices": field["choices"],
                 }

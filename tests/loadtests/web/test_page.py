@@ -65,6 +65,16 @@ def test_the_form_offers_profiles_and_options_and_escapes_what_it_shows(tmp_path
     assert "style=" not in text
 
 
+def test_settings_that_few_need_are_behind_a_click_unless_they_were_given(tmp_path: Path) -> None:
+    page, client, _ = page_at(tmp_path)
+    text = client.get("/seatrial").get_data(as_text=True)
+    first, _, more = text.partition("<details>")
+    assert 'name="rate"' in first
+    assert 'name="burstiness"' in more
+    page.station.environment.parsed_options.burstiness = "2"
+    assert "<details open>" in client.get("/seatrial").get_data(as_text=True)
+
+
 def test_a_plan_is_shown_before_anything_is_sent(tmp_path: Path) -> None:
     _, client, _ = page_at(tmp_path)
     assert "5 at 5 per second" in client.post("/seatrial/plan", data={"rate": "5"}).json["plan"]
