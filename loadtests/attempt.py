@@ -1,6 +1,6 @@
 """One trial of a search for a capacity, or a share in it, carried out in this process.
 
-Law: a trial that is surely bad ends at once, and what it showed until then counts.
+Law: a trial that is surely bad ends at once, and what it showed until then counts, unless this process may be to blame.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Attempt:
         begin_at: Callable[[], int] | None = None,
     ) -> None:
         self.order = order
-        self.bad = 0
+        self.bad = self._failed = 0
+        self._shares = share[1]
         self._bounds = whole.bounds
         self._on_sample = on_sample
         self._from_then = order.trial.seconds * SETTLING
@@ -53,7 +54,12 @@ class Attempt:
     def run(self) -> Tried:
         """Carry it out; never raises for what the endpoint does."""
         self._campaign.run()
-        return Tried(self._campaign.to_record(), tuple(self._kept), self._campaign.why_invalid())
+        reason = self._campaign.why_invalid()
+        if reason == ENOUGH and self._failed < self._enough / self._shares and (fault := self._campaign.own_fault()):
+            # Answers that seemed slow may have been read late.
+            reason = fault
+        record = {**self._campaign.to_record(), "valid": not reason, "reason": reason}
+        return Tried(record, tuple(self._kept), reason)
 
     def stop(self, reason: str = ENOUGH) -> None:
         """Send nothing more and give up what is under way."""
@@ -70,5 +76,6 @@ class Attempt:
             return
         self._kept.append((one.t_intended, judged(one, self._bounds).good_intended))
         self.bad += not self._kept[-1][1]
+        self._failed += one.outcome != "ok"
         if self.bad >= self._enough:
             self.stop()

@@ -182,8 +182,6 @@ class Campaign:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        late, late_share = self._worst("lateness")
-        lag, lag_share = self._worst("loop_lag")
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -191,18 +189,22 @@ class Campaign:
             (sum(counts[name] for name in UNREACHED) == total, f"unreachable: none of {total} requests was connected"),
             (self._unsent, f"{self._unsent} requests were not sent: {self.plan.profile.streams} streams were open"),
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
-            (
-                late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
-            ),
-            (
-                lag > MOST_LAG_MS,
-                f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be",
-            ),
-            (self._watch.why_invalid(), self._watch.why_invalid()),
+            (self.own_fault(), self.own_fault()),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
         return next((text for holds, text in reasons if holds), "")
+
+    def own_fault(self) -> str:
+        """What this process itself did wrong, whatever the endpoint did; empty when nothing."""
+        late, late_share = self._worst("lateness")
+        lag, lag_share = self._worst("loop_lag")
+        if late > MOST_LATENESS_MS:
+            return (
+                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be"
+            )
+        if lag > MOST_LAG_MS:
+            return f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be"
+        return self._watch.why_invalid()
 
     def _worst(self, measure: str) -> tuple[float, float]:
         """A fault of ours in ms at p99, and that percentile."""

@@ -25,6 +25,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "_EXPLORE", 6)
     # A generator on a busy machine is late, which is not what these tests are about.
     monkeypatch.setattr("loadtests.campaign.MOST_LATENESS_MS", 2_000.0)
+    monkeypatch.setattr("loadtests.campaign.MOST_LAG_MS", 2_000.0)
     monkeypatch.setattr("loadtests.campaign.LEAST_RATE", 0.1)
 
 
@@ -150,3 +151,17 @@ def test_a_trial_in_which_this_client_was_late_is_taken_again_but_not_for_ever(m
     assert series.trials.hiccups == 2
     # Three trials of six requests that are looked at, two that fill the queue and one to warm up.
     assert series.progress().sent == len(server.requests) == 27
+
+
+def test_slow_answers_are_no_verdict_where_this_client_was_slow_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.campaign.MOST_LAG_MS", -1.0)
+    with serving(answer(stream_of(2))) as server:
+        # No answer is that quick, so every trial ends early as one that is surely bad.
+        series = series_on(server.port, goodput="ttft:0.001")
+        series.run()
+    assert "the load generator woke up" in series.why_invalid()
+    # A refusal is one however late it is read.
+    with serving(answer(with_status(429))) as server:
+        series = series_on(server.port)
+        series.run()
+    assert (series.why_invalid(), series.to_record()["capacity"]["high"]) == ("", 150.0)
