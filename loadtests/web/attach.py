@@ -37,6 +37,8 @@ from reports.gate import Gate, GateError
 log = logging.getLogger("seatrial.load")
 
 _LIVE = "seatrial-live"
+# Workers report every three seconds, each at a moment of its own.
+_BEHIND = 4
 OPEN_TO_OTHERS = "a page that others can reach needs a login: add --web-login, or leave --web-host out"
 
 
@@ -72,7 +74,13 @@ class Master(Page):
     def began(self, orders: Orders) -> None:
         """Ask the workers for live figures."""
         super().began(orders)
+        self.live.behind = _BEHIND
         self.station.environment.runner.send_message(_LIVE, {"bounds": self.live.bounds})
+
+    def ended(self, record: dict[str, Any] | None, why_none: str = "") -> None:
+        """Show the end of the run, and all of its seconds."""
+        super().ended(record, why_none)
+        self.live.behind = 0
 
     @property
     def progress_now(self) -> dict[str, Any] | None:

@@ -78,6 +78,8 @@ class Live:
     def __init__(self, clock: Callable[[], float] = time.time, *, keeps: float = _SETTLED) -> None:
         self._clock = clock
         self._keeps = keeps
+        # How many seconds before the present one may lack what somebody has still to send in.
+        self.behind = 0
         self.begin({})
 
     def begin(self, bounds: Mapping[str, float]) -> None:
@@ -139,9 +141,9 @@ class Live:
                 self._example(name, text)
 
     def points(self, since: int = 0) -> list[dict[str, Any]]:
-        """The seconds from `since` on (counted from the run's first), the present one left out."""
+        """The seconds from `since` on (counted from the first), without the present and other unfinished ones."""
         self._settle()
-        now = int(self._clock())
+        now = int(self._clock()) - self.behind
         fresh = {at - self._first: one.point(at - self._first) for at, one in self._seconds.items() if at < now}
         return [point for at, point in sorted({**self._points, **fresh}.items()) if at >= since]
 

@@ -2,7 +2,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 560, HEIGHT = 180, LEFT = 46, RIGHT = 510, TOP = 8, BOTTOM = 156;
+const WIDTH = 560, HEIGHT = 180, LEFT = 54, RIGHT = 510, TOP = 8, BOTTOM = 156;
 const NAMES = { ttft: "TTFT", ttft_intended: "TTFT from when it was due", itl: "ITL", tpot: "TPOT", e2e: "End to end" };
 const MOST_POINTS = 900;
 
