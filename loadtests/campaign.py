@@ -24,8 +24,10 @@ from loadtests.collect import UNREACHED, Collector, Sample, sample
 from loadtests.gauges import Gauges
 from loadtests.plans import Plan
 from loadtests.pool import Pool
+from loadtests.progress import Progress
 from loadtests.selfcheck import Bias, CalibratedServer, check_self
 from loadtests.streams import Reading, read_stream
+from loadtests.talks import Talks
 from loadtests.target import Target
 from loadtests.watch import MOST_LAG_MS, Watch
 from loadtests.wholes import read_whole
@@ -39,18 +41,6 @@ LEAST_RATE = 0.95
 _STOP_SECONDS = 0.5
 # Time between the end of the warm-up and the first arrival (s), for the pool to settle.
 _LEAD = 0.02
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. Requests and tokens include the warm-up, for they are paid for."""
-
-    sent: int
-    done: int
-    ok: int
-    tokens: int
-    seconds: float
-    planned: int
 
 
 @dataclass(frozen=True)
@@ -91,6 +81,7 @@ class Campaign:
         self._seed = seed
         self._on_sample = on_sample
         self._loop = ClosedLoop(plan, seed, index, workers) if plan.closed else None
+        self._talks = Talks(plan.workload) if plan.closed else None
         self._numbers = range(0 if plan.closed else plan.scheduled)[index::workers]
         self._schedule = shared_out(plan.schedule(seed), index, workers)
         self._warmups = range(plan.profile.warmup)[index::workers]
@@ -191,8 +182,6 @@ class Campaign:
         """Why the figures say nothing about the endpoint; empty when they do."""
         counts = self.collector.counts
         total = counts.total()
-        late, late_share = self._worst("lateness")
-        lag, lag_share = self._worst("loop_lag")
         achieved = self._achieved()
         reasons = (
             (self._reason, self._reason),
@@ -200,18 +189,22 @@ class Campaign:
             (sum(counts[name] for name in UNREACHED) == total, f"unreachable: none of {total} requests was connected"),
             (self._unsent, f"{self._unsent} requests were not sent: {self.plan.profile.streams} streams were open"),
             (counts["abandoned"], f"{counts['abandoned']} streams had not ended when the time to drain was over"),
-            (
-                late > MOST_LATENESS_MS,
-                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be",
-            ),
-            (
-                lag > MOST_LAG_MS,
-                f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be",
-            ),
-            (self._watch.why_invalid(), self._watch.why_invalid()),
+            (self.own_fault(), self.own_fault()),
             (achieved < LEAST_RATE, f"the load generator reached only {100 * achieved:.0f} % of the planned rate"),
         )
         return next((text for holds, text in reasons if holds), "")
+
+    def own_fault(self) -> str:
+        """What this process itself did wrong, whatever the endpoint did; empty when nothing."""
+        late, late_share = self._worst("lateness")
+        lag, lag_share = self._worst("loop_lag")
+        if late > MOST_LATENESS_MS:
+            return (
+                f"the load generator was late: {late:.0f} ms at p{late_share:.0f}, where {MOST_LATENESS_MS:.0f} may be"
+            )
+        if lag > MOST_LAG_MS:
+            return f"the load generator woke up {lag:.0f} ms late at p{lag_share:.0f}, where {MOST_LAG_MS:.0f} may be"
+        return self._watch.why_invalid()
 
     def _worst(self, measure: str) -> tuple[float, float]:
         """A fault of ours in ms at p99, and that percentile."""
@@ -309,7 +302,10 @@ class Campaign:
         asked, request = self._request(number)
         if self._stop.is_set() or not (held := self._hold(asked)):
             return False
-        return self._one(max(0.0, self._now()), asked, request, held).outcome != "abandoned"
+        reading = self._one(max(0.0, self._now()), asked, request, held)
+        if self._talks is not None:
+            self._talks.heard(number, asked, reading)
+        return reading.outcome != "abandoned"
 
     def _pause(self, seconds: float) -> bool:
         return bool(self._stop.wait(seconds))
@@ -320,7 +316,8 @@ class Campaign:
         if due is not None:
             self._last_started = max(self._last_started, self._now())
         read = read_stream if asked.kind.stream else read_whole
-        reading = read(self._pool, request, deadline=self.plan.profile.deadline)
+        keep = 0 if self._talks is None else self._talks.keep
+        reading = read(self._pool, request, deadline=self.plan.profile.deadline, keep=keep)
         self._done += 1
         cost = self._budget.settle(reading, asked, held)
         if due is None:
@@ -349,7 +346,7 @@ class Campaign:
 
     def _request(self, number: int) -> tuple[Asked, bytes]:
         """What the `number`-th request asks, and its bytes."""
-        asked = self.plan.workload.asked(self._seed, number)
+        asked = (self._talks or self.plan.workload).asked(self._seed, number)
         return asked, self._target.letter(asked)
 
     def _hold(self, asked: Asked) -> int:

@@ -9,13 +9,14 @@ import contextlib
 import json
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from subprocess import Popen
 from typing import Any
 
 from loadtests.collect import RecordError
 from loadtests.launch import LoadError, Remarks, Stop, end, follow_up, last_words, record_of, start
+from loadtests.leader import BEGIN, Leader
 from loadtests.merge import merged
 from loadtests.orders import Orders
 from loadtests.run import COULD_NOT_JUDGE, USAGE
@@ -40,6 +41,9 @@ class Crew:
         self._over: set[int] = set()
         self._loads: dict[int, Record] = {}
         self._begun = False
+        plan = orders.plan()
+        led = bool(plan.profile.search)
+        self._leader = Leader(plan, orders.seed, self._count, self._tell, lambda: None) if led else None
         self.lost: list[str] = []
         self.processes: list[Popen[bytes]] = []
         self._remarks: list[Remarks] = []
@@ -51,6 +55,11 @@ class Crew:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def found(self) -> bool:
+        """Whether a search is over, so that its processes have nothing left to do."""
+        return self._leader is not None and self._leader.over
 
     @property
     def over(self) -> bool:
@@ -71,6 +80,8 @@ class Crew:
         if kind == "ready":
             self._ready.add(index)
             self._begin_when_all_are_ready()
+        elif kind == "member" and self._leader is not None:
+            self._leader.hear(index, record["said"])
         elif kind == "progress":
             self._progress[index] = record
             self._on_record(_summed(list(self._progress.values())))
@@ -81,6 +92,8 @@ class Crew:
 
     def stop(self) -> None:
         """Have each process end early, with its record."""
+        if self._leader is not None:
+            self._leader.stop("interrupted")
         for process in self.processes:
             with contextlib.suppress(OSError):
                 process.terminate()
@@ -92,25 +105,40 @@ class Crew:
 
     def load(self) -> Record:
         """The record of all; raises `LoadError` when none of them has written one."""
+        if self._leader is not None:
+            return self._led(self._leader)
         try:
             return merged([self._loads[index] for index in sorted(self._loads)], self._count, self.lost)
         except RecordError as error:
-            codes = [process.returncode for process in self.processes]
-            said = next(
-                filter(None, (last_words(one, code) for one, code in zip(self._remarks, codes, strict=True))), ""
-            )
-            raise LoadError(said or str(error), usage=USAGE in codes) from None
+            raise self._error(str(error)) from None
+
+    def _led(self, leader: Leader) -> Record:
+        """The record of a search."""
+        if self.lost and not leader.begun:
+            raise self._error(self.lost[0])
+        for index, progress in self._progress.items():
+            leader.note(index, {name: value for name, value in progress.items() if name != "type"})
+        return leader.to_record()
+
+    def _error(self, otherwise: str) -> LoadError:
+        """Why there is no load: what a process said last, or else that."""
+        codes = [process.returncode for process in self.processes]
+        words = (last_words(one, code) for one, code in zip(self._remarks, codes, strict=True))
+        return LoadError(next(filter(None, words), "") or otherwise, usage=USAGE in codes)
 
     def _taker(self, index: int) -> Callable[[bytes], None]:
         return lambda line: self._lines.put((index, line))
 
     def _ended(self, index: int) -> None:
         self._over.add(index)
-        if index not in self._loads:
+        reported = index in self._loads if self._leader is None else self._leader.over
+        if not reported:
             if not self.lost:
                 self.lost.append(f"process {index + 1} of the load's {self._count} was lost")
+                if self._leader is not None:
+                    self._leader.stop(self.lost[0])
             self.stop()
-        elif not self._begun:
+        elif self._leader is None and not self._begun:
             # It gave up before the load, and says why in its record.
             self.stop()
 
@@ -118,8 +146,14 @@ class Crew:
         if len(self._ready) < self._count:
             return
         self._begun = True
-        # One clock for all processes of a machine.
-        word = json.dumps({"epoch": time.perf_counter_ns() + int(LEAD_SECONDS * 1e9)}).encode() + b"\n"
+        self._tell({"word": BEGIN})
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        """Write a message to each; with the word to begin goes the moment."""
+        if message["word"] == BEGIN:
+            # One clock for all processes of a machine.
+            message = {**message, "epoch": time.perf_counter_ns() + int(LEAD_SECONDS * 1e9)}
+        word = json.dumps(message).encode() + b"\n"
         for process in self.processes:
             with contextlib.suppress(OSError, ValueError):
                 if process.stdin is not None:
@@ -139,6 +173,9 @@ def run_crew(orders: Orders, key: str, on_record: Callable[[Record], None], stop
                 stopping = True
                 until = time.monotonic() + _TO_STOP
                 crew.stop()
+            if not stopping and crew.found:
+                stopping = True
+                until = time.monotonic() + 2 * _TO_STOP
             if time.monotonic() > until:
                 raise LoadError("the load processes did not end in time and were killed")
         load = crew.load()

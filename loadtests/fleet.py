@@ -13,12 +13,17 @@ from typing import Any
 
 import gevent
 import gevent.event
+import gevent.queue
 
 from loadtests.collect import RecordError
+from loadtests.leader import BEGIN as BEGIN_TRIAL
+from loadtests.leader import Leader
 from loadtests.merge import merged
 from loadtests.orders import Orders
 
 SHARE, READY, BEGIN, HALT = "seatrial", "seatrial-ready", "seatrial-begin", "seatrial-halt"
+# What the members of a search say, and what they are told.
+SAID, TOLD = "seatrial-said", "seatrial-told"
 # From the word to begin until the first request, counted from when a worker hears it: machines have no common clock,
 # so what workers differ by is what the word takes to reach them.
 LEAD_SECONDS = 0.15
@@ -43,7 +48,9 @@ class Master:
         self._records: dict[str, Mapping[str, Any]] = {}
         self._lost: list[str] = []
         self._greenlet: Any = None
+        self._leader: Leader | None = None
         runner.register_message(READY, self._is_ready)
+        runner.register_message(SAID, self._said)
 
     @property
     def under_way(self) -> bool:
@@ -55,19 +62,23 @@ class Master:
         """How many workers would share a load that begins now."""
         return len(self._runner.clients.ready)
 
-    def begin(self, orders: Orders) -> None:
-        """Tell each worker its share before locust tells it to start."""
+    def begin(self, orders: Orders) -> Leader | None:
+        """Tell each worker its share before locust tells it to start; returns who leads them, if it is a search."""
         self._names = [node.id for node in self._runner.clients.ready]
         self._waiting_for, self._ready = set(self._names), set()
         self._records, self._lost = {}, []
         for index, name in enumerate(self._names):
             share = {"orders": orders.to_json(), "index": index, "workers": len(self._names)}
             self._runner.send_message(SHARE, share, client_id=name)
+        plan = orders.plan()
+        led = bool(plan.profile.search)
+        self._leader = Leader(plan, orders.seed, len(self._names), self._tell, self._found) if led else None
         self._greenlet = gevent.spawn(self._look_after)
+        return self._leader
 
     def take(self, name: str, record: Mapping[str, Any] | None) -> None:
         """What a worker reports, if it is what we wait for."""
-        if record is None or name not in self._waiting_for:
+        if record is None or name not in self._waiting_for or self._leader is not None:
             return
         self._waiting_for.discard(name)
         self._records[name] = record
@@ -79,6 +90,21 @@ class Master:
         if self._names and self._ready >= set(self._names):
             for name in self._names:
                 self._runner.send_message(BEGIN, {"seconds": LEAD_SECONDS}, client_id=name)
+
+    def _said(self, msg: Any, **_: Any) -> None:
+        """What a member of a search says."""
+        if self._leader is not None and msg.node_id in self._waiting_for:
+            self._leader.hear(self._names.index(msg.node_id), msg.data)
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        told = {**message, "seconds": LEAD_SECONDS} if message["word"] == BEGIN_TRIAL else dict(message)
+        for name in self._names:
+            self._runner.send_message(TOLD, told, client_id=name)
+
+    def _found(self) -> None:
+        """The end of a search, of which the leader has the record."""
+        self._waiting_for.clear()
+        self._end()
 
     def _look_after(self) -> None:
         """Watch over the workers until each has reported or is lost."""
@@ -100,12 +126,18 @@ class Master:
         self._waiting_for.discard(name)
         self._lost.append(f"worker {self._names.index(name) + 1} of the load's {len(self._names)} was lost")
         log.warning("%s", self._lost[-1])
+        if self._leader is not None:
+            self._leader.stop(self._lost[-1])
+            return
         for other in self._waiting_for:
             self._runner.send_message(HALT, None, client_id=other)
 
     def _end(self) -> None:
         self._greenlet, over = None, self._greenlet
         if over is None:
+            return
+        if self._leader is not None:
+            self._finish(self._leader.to_record(), "")
             return
         try:
             self._finish(merged(list(self._records.values()), len(self._names), self._lost), "")
@@ -124,7 +156,9 @@ class Worker:
         self._halt = halt
         self._begins = gevent.event.AsyncResult()
         runner.register_message(SHARE, self._take)
+        self._told: gevent.queue.Queue[Mapping[str, Any]] = gevent.queue.Queue()
         runner.register_message(BEGIN, self._begin)
+        runner.register_message(TOLD, self._hear)
         runner.register_message(HALT, lambda **_: halt("another worker was lost"))
 
     def begin_at(self) -> int:
@@ -132,11 +166,32 @@ class Worker:
         self._runner.send_message(READY, None)
         return int(self._begins.get())
 
+    def say(self, message: Mapping[str, Any]) -> None:
+        """Tell the leader of a search."""
+        self._runner.send_message(SAID, dict(message))
+
+    def hear(self) -> Mapping[str, Any]:
+        """Wait for what the leader of a search says next."""
+        message: Mapping[str, Any] = self._told.get()
+        return message
+
+    def _hear(self, msg: Any, **_: Any) -> None:
+        message = dict(msg.data)
+        if "seconds" in message:
+            message["epoch"] = _in(message["seconds"])
+        self._told.put(message)
+
     def _take(self, msg: Any, **_: Any) -> None:
+        self._told = gevent.queue.Queue()
         self.orders = Orders.from_json(msg.data["orders"])
         self.share = int(msg.data["index"]), int(msg.data["workers"])
         self._begins = gevent.event.AsyncResult()
         self.ordered = True
 
     def _begin(self, msg: Any, **_: Any) -> None:
-        self._begins.set(time.perf_counter_ns() + int(float(msg.data["seconds"]) * 1e9))
+        self._begins.set(_in(msg.data["seconds"]))
+
+
+def _in(seconds: float) -> int:
+    """The moment (ns) that is so many seconds from now."""
+    return time.perf_counter_ns() + int(float(seconds) * 1e9)

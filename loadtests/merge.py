@@ -28,9 +28,6 @@ def merged(records: Sequence[Record], shares: int, lost: Sequence[str] = ()) -> 
         figures.merge(record)
     try:
         first = records[0]
-        if "capacity" in first and len(records) == shares == 1:
-            # A search is not shared, so its one record is that of all.
-            return dict(first)
         warmups: Counter[str] = Counter()
         for record in records:
             warmups.update(record["warmup"]["counts"])
@@ -51,7 +48,7 @@ def merged(records: Sequence[Record], shares: int, lost: Sequence[str] = ()) -> 
             "warmup": {"counts": dict(warmups), "tokens": sum(record["warmup"]["tokens"] for record in records)},
             "client": _client([record["client"] for record in records]),
             "proxy": first["proxy"],
-            "self_check": _self_check([record["self_check"] for record in records]),
+            "self_check": merged_self_checks([record["self_check"] for record in records]),
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"no record of a load: {error!r}") from None
@@ -80,8 +77,8 @@ def _client(clients: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _self_check(checks: Sequence[Record]) -> dict[str, Any]:
-    """The worst of them, with the streams of all: they were read at about the same time."""
+def merged_self_checks(checks: Sequence[Record]) -> dict[str, Any]:
+    """The worst of several processes' self-checks, with the streams of all: they were read at about the same time."""
     if any(check.get("skipped") for check in checks):
         return {"skipped": True}
     worst = max(checks, key=lambda check: (bool(check.get("fault")), check["arrival_p95_ms"]))

@@ -69,7 +69,7 @@ class Orders:
         """What the run does and may cost; `PlanError` for orders that make no sense."""
         limit = self.profile in LIMIT_PROFILES
         made = limit_plan(self.profile, self.overrides) if limit else plan(profile(self.profile), self.overrides)
-        if (limit or made.profile.search) and max(self.processes, self.workers) > 1:
+        if limit and max(self.processes, self.workers) > 1:
             raise PlanError(f"{self.profile} decides by its answers what to send, so it runs in one process only")
         return made
 

@@ -115,7 +115,8 @@ class Plan:
             )
         if self.closed:
             wait = f" and {row.think:g} s of thought" if row.think else ""
-            return f"{row.concurrency:,} users, each sending after its last answer{wait}"
+            talk = f", in conversations of {row.turns} turns with the endpoint's own answers" if row.turns > 1 else ""
+            return f"{row.concurrency:,} users, each sending after its last answer{wait}{talk}"
         kind = "" if row.arrivals == "constant" else f" as a {row.arrivals} process"
         if self.workload.trace is not None:
             return f"{self.scheduled:,} as in {row.trace}"

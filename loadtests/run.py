@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -129,22 +130,20 @@ def _perform(orders: Any, key: str, interrupted: Any) -> int:
 
         helpers.extend([gevent.spawn(stop_when_told), gevent.spawn(tell_progress)])
 
-    def begin_at() -> int:
-        outbox.put({"type": "ready"})
-        return _told_when(sys.stdin.fileno())
-
+    line = Line(outbox) if orders.workers > 1 else None
     try:
         campaign = headless(
             orders,
             key,
             lambda one: outbox.put(one.to_record()),
             started,
-            begin_at if orders.workers > 1 else None,
+            line,
         )
     finally:
         gevent.killall(helpers)
     outbox.put({"type": "progress", **asdict(campaign.progress())})
-    outbox.put(campaign.to_record())
+    if (record := campaign.to_record()) is not None:
+        outbox.put(record)
     outbox.close()
     return COULD_NOT_JUDGE if campaign.why_invalid() else 0
 
@@ -172,18 +171,36 @@ def _serve(orders: Any, web: Any, secrets: tuple[str, str], interrupted: Any) ->
         outbox.close()
 
 
-def _told_when(descriptor: int) -> int:
-    """The moment (ns) that is named on a pipe once everybody is ready; 0 when nobody is left to name it."""
-    import gevent.os  # noqa: PLC0415
+class Line:
+    """The way from a process that shares a load to its parent, by its records, and back, by its stdin."""
 
-    gevent.os.make_nonblocking(descriptor)
-    line = b""
-    while not line.endswith(b"\n"):
-        more = gevent.os.nb_read(descriptor, 256)
-        if not more:
-            return 0
-        line += more
-    return int(json.loads(line)["epoch"])
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._data = b""
+
+    def say(self, message: Mapping[str, Any]) -> None:
+        """Tell the leader of a search."""
+        self._outbox.put({"type": "member", "said": dict(message)})
+
+    def hear(self) -> Mapping[str, Any] | None:
+        """The next message; None when nobody is left to send one."""
+        import gevent.os  # noqa: PLC0415
+
+        descriptor = sys.stdin.fileno()
+        gevent.os.make_nonblocking(descriptor)
+        while b"\n" not in self._data:
+            more = gevent.os.nb_read(descriptor, 1 << 16)
+            if not more:
+                return None
+            self._data += more
+        line, _, self._data = self._data.partition(b"\n")
+        message = json.loads(line)
+        return message if isinstance(message, dict) else None
+
+    def begin_at(self) -> int:
+        """Say that this process is ready, and wait for the moment (ns) at which all begin; 0: never."""
+        self._outbox.put({"type": "ready"})
+        return int((self.hear() or {"epoch": 0})["epoch"])
 
 
 def _outbox(orders: Any, key: str) -> Outbox:

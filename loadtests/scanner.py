@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from conformance.wire.timing import chunk_of, has_content
+from conformance.wire.timing import chunk_of, content_of, has_content
 
 # A quote inside a JSON string is escaped, so these can only match a key of the document followed by its value.
 _CONTENT = re.compile(rb'"(?:content|text)"\s*:\s*"[^"]')
@@ -95,9 +95,14 @@ class EventScanner:
 
 
 class Tally:
-    """What the payloads of one stream add up to. `times` has the arrival (ns) of every payload with content."""
+    """What the payloads of one stream add up to. `times` has the arrival (ns) of every payload with content.
 
-    def __init__(self) -> None:
+    `keep` is how many bytes of its text are wanted afterwards.
+    """
+
+    def __init__(self, keep: int = 0) -> None:
+        self._keep = keep
+        self._kept: list[bytes] = []
         self.times: list[int] = []
         self.done = False
         self.finish = ""
@@ -118,6 +123,13 @@ class Tally:
             content = self._parsed(payload)
         if content:
             self.times.append(at)
+            # Each has a byte of text at the least. They are parsed when nobody waits for the next.
+            if len(self._kept) < self._keep:
+                self._kept.append(payload)
+
+    def text(self) -> str:
+        """The beginning of what was said, as far as it was wanted."""
+        return "".join(content_of(_object(payload) or {}) for payload in self._kept)
 
     def usage(self) -> tuple[int | None, int | None]:
         """The stream's own count of (prompt, completion) tokens; None for what it does not tell."""

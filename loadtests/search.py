@@ -1,7 +1,8 @@
 """Which rate to try next when the capacity of an endpoint is sought: a pure function of the trials so far.
 
 The capacity is the highest rate at which at least a share of answers is good. Short trials double the rate until one
-looks bad; then the bracket is halved by trials that are long enough for a verdict, and its ends are proven.
+looks bad; then the bracket is halved by trials that are long enough for a verdict, and its ends are proven, the lower
+one by several trials.
 Law: what is said of the capacity holds with 95 % confidence for all trials together (Bonferroni over every look that
 could have been taken): by exact binomial bounds, and by bounds from batches of successive requests, since answers that
 wait in one queue are slow together. A rate that stays open is neither below nor above the capacity.
@@ -23,6 +24,9 @@ CONFIDENCE = 0.95
 MOST_LOOKS = 2
 _MOST_JUDGED = 8
 MOST_TRIALS = 20
+# So many trials with a verdict the lower end of the answer rests on: near saturation a queue stays long or short for
+# many seconds, so that one trial may be good by luck however many requests it has.
+CONFIRMED = 3
 # So many trials may be taken again because the load generator was at fault.
 MOST_HICCUPS = 2
 # Requests of a trial that only looks where to go.
@@ -227,14 +231,18 @@ class Search:
         if len(results) >= MOST_TRIALS or sum(one.proves for one in results) >= _MOST_JUDGED * MOST_LOOKS:
             return None
         states = self._states(results)
-        if results and results[-1].proves and states[results[-1].rate] == ("open", True):
-            looks = sum(one.proves and one.rate == results[-1].rate for one in results)
-            if looks < MOST_LOOKS:
-                return self._trial(results[-1].rate, proves=True)
+        last = results[-1].rate if results and results[-1].proves else None
+        if last is not None and states[last] == ("open", True) and self._looks(results, last) < MOST_LOOKS:
+            return self._trial(last, proves=True)
         low, high = self._bracket(states)
-        if low is None or high is None:
-            return self._outside(states, low, high)
-        return self._inside(states, low, high)
+        found = self._outside(states, low, high) if low is None or high is None else self._inside(states, low, high)
+        if found is None and low is not None and self._looks(results, low) < CONFIRMED:
+            return self._trial(low, proves=True)
+        return found
+
+    def _looks(self, results: Sequence[Result], rate: float) -> int:
+        """How many trials with a verdict there were at that rate."""
+        return sum(one.proves and one.rate == rate for one in results)
 
     def _outside(self, states: _States, low: float | None, high: float | None) -> Trial | None:
         """The next trial while one end of the bracket is missing: upwards, or the proof of the one that there is."""

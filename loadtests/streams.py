@@ -43,7 +43,7 @@ class Reading:
     """What became of one request. Times are `perf_counter_ns`, 0 for what did not happen.
 
     `gaps` are the ns between consecutive payloads with content; `prompt_tokens` and `completion_tokens` are the
-    endpoint's own count, None when it gave none.
+    endpoint's own count, None when it gave none. `text` is the beginning of the answer, where that was wanted.
     """
 
     outcome: str
@@ -62,6 +62,7 @@ class Reading:
     retry_after: str = ""
     size: int = 0
     reused: bool = False
+    text: str = ""
 
 
 class _Ended(Exception):
@@ -76,11 +77,11 @@ class _Ended(Exception):
 class _Course:
     """What is known so far of a request under way. `take` is called by the loop; `news` is set when something ended."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, keep: int) -> None:
         self.started = time.perf_counter_ns()
         self.reply = Reply(most_head=bounds.head)
         self.scanner = EventScanner(most=bounds.event)
-        self.tally = Tally()
+        self.tally = Tally(keep)
         self.news = gevent.event.Event()
         self.failure: Exception | None = None
         self.refusal = b""
@@ -178,13 +179,17 @@ class _Course:
             retry_after=self.reply.headers.get("retry-after", "")[:64],
             size=self.size or len(self.refusal),
             reused=self.reused,
+            text=self.tally.text(),
         )
 
 
-def read_stream(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | None = None) -> Reading:
-    """Send a request and read its stream to the end or for `deadline` seconds, connecting included; never raises."""
+def read_stream(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | None = None, keep: int = 0) -> Reading:
+    """Send a request and read its stream to the end or for `deadline` seconds, connecting included; never raises.
+
+    `keep` is how many bytes of the text are wanted, at the least.
+    """
     bounds = bounds or Bounds()
-    course = _Course(bounds)
+    course = _Course(bounds, keep)
     # One timer for all of it: a timer for each recv would cost more than parsing.
     timer = gevent.Timeout(deadline)
     timer.start()

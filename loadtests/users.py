@@ -26,21 +26,22 @@ from locust.runners import MasterRunner, WorkerRunner
 from loadtests.campaign import Campaign, Start
 from loadtests.collect import Collector, Sample
 from loadtests.fleet import Master, Worker
-from loadtests.gauges import Gauges
+from loadtests.leader import Leader
 from loadtests.limits.plans import LIMIT_PROFILES
+from loadtests.member import Member
 from loadtests.orders import Orders, targets
+from loadtests.outcome import COULD_NOT_JUDGE, USAGE, exit_code, log_figures
+from loadtests.plans import Plan
 from loadtests.pool import Pool
 from loadtests.profiles import BOUNDS, CHOICES, FILES, PROFILES, TEXTS, PlanError
 from loadtests.proxies import chosen_proxy
+from loadtests.run import Line
 from loadtests.series import Series
 from loadtests.streams import Reading, read_stream
 from loadtests.target import Target, TargetError
 from loadtests.web.watcher import Nobody, Watcher
 
 KEY_VARIABLE = "SEATRIAL_API_KEY"
-
-# Exit codes, as everywhere in Seatrial.
-HELD, FAILED, USAGE, COULD_NOT_JUDGE = 0, 1, 2, 3
 
 log = logging.getLogger("seatrial.load")
 
@@ -58,16 +59,16 @@ class Driver:
         orders: Callable[[Environment], Orders],
         key: Callable[[Environment], str],
         on_sample: Callable[[Sample], None] | None = None,
-        begin_at: Callable[[], int] | None = None,
+        line: Line | None = None,
     ) -> None:
         self.environment = environment
-        self.campaign: Campaign | Series | None = None
+        self.campaign: Campaign | Series | Member | Leader | None = None
         self.over = gevent.event.Event()
         self.watcher: Watcher = Nobody()
         self._orders = orders
         self._key = key
         self._on_sample = on_sample
-        self._begin_at = begin_at
+        self._line = line
         self._unreported: dict[str, Any] | None = None
         self._master: Master | None = None
         self._worker: Worker | None = None
@@ -129,7 +130,7 @@ class Driver:
                 orders = self._orders(self.environment)
                 log.info("%s", replace(orders, workers=max(1, self._master.size)).plan())
                 self.watcher.began(orders)
-                self._master.begin(orders)
+                self.campaign = self._master.begin(orders)
                 return
             orders = self._own_orders()
             where, pool = self.asked()
@@ -139,21 +140,25 @@ class Driver:
             self.watcher.refused(str(error))
             self._finish(USAGE)
             return
-        index, workers = self._worker.share if self._worker else (orders.index, orders.workers)
         log.info("%s", plan)
         self.watcher.began(orders)
-        kind = Series if plan.profile.search else Campaign
-        self.campaign = kind(
-            plan,
-            where,
-            pool,
-            seed=orders.seed,
-            index=index,
-            workers=workers,
-            on_sample=self._sampled,
-            start=Start(orders.self_check, self._worker.begin_at if self._worker else self._begin_at),
-        )
+        self.campaign = self._campaign(orders, plan, where, pool)
         gevent.spawn(self._run, self.campaign)
+
+    def _campaign(self, orders: Orders, plan: Plan, where: Target, pool: Pool) -> Campaign | Series | Member:
+        """What carries the orders out in this process."""
+        index, workers = self._worker.share if self._worker else (orders.index, orders.workers)
+        line = self._worker or self._line
+        start = Start(orders.self_check, line.begin_at if line else None)
+        if plan.profile.search and line is not None:
+            share = (index, workers)
+            return Member(plan, where, pool, share=share, channel=line, on_sample=self._sampled, start=start)
+        if plan.profile.search:
+            return Series(plan, where, pool, seed=orders.seed, on_sample=self._sampled, start=start)
+        seed = orders.seed
+        return Campaign(
+            plan, where, pool, seed=seed, index=index, workers=workers, on_sample=self._sampled, start=start
+        )
 
     def _start_share(self, **_: Any) -> None:
         # Spawning is complete again when somebody changes the number of users; the orders come once for each test.
@@ -161,16 +166,15 @@ class Driver:
             self._worker.ordered = False
             self._start()
 
-    def _run(self, campaign: Campaign | Series) -> None:
+    def _run(self, campaign: Campaign | Series | Member) -> None:
         try:
             campaign.run()
         finally:
             self._unreported = campaign.to_record()
             self.watcher.ended(self._unreported)
             if not isinstance(self.environment.runner, WorkerRunner):
-                _log_figures(campaign.collector, campaign.why_invalid())
-                _log_goodput(getattr(campaign, "gauges", None))
-                self._finish(_exit_code(campaign.collector, campaign.why_invalid()))
+                log_figures(campaign.collector, campaign.why_invalid(), self._unreported)
+                self._finish(exit_code(campaign.collector, campaign.why_invalid()))
 
     def _finish(self, code: int) -> None:
         self.environment.process_exit_code = code
@@ -215,16 +219,12 @@ class Driver:
     def _all_reported(self, record: dict[str, Any] | None, why_none: str) -> None:
         """The end of a run on several workers."""
         figures = Collector()
-        gauges = None
         if record is not None:
             figures.merge(record)
-            gauges = Gauges.beside(record)
-            gauges.merge(record)
         self.watcher.ended(record, why_none)
         invalid = why_none if record is None else str(record["reason"])
-        _log_figures(figures, invalid)
-        _log_goodput(gauges)
-        self._finish(_exit_code(figures, invalid))
+        log_figures(figures, invalid, record)
+        self._finish(exit_code(figures, invalid))
 
 
 _drivers: WeakKeyDictionary[Environment, Driver] = WeakKeyDictionary()
@@ -333,28 +333,6 @@ def _key_from_environment(environment: Environment) -> str:
     return os.environ.get(getattr(environment.parsed_options, "key_env", None) or KEY_VARIABLE, "")
 
 
-def _exit_code(figures: Collector, invalid: str) -> int:
-    """A 429 is an answer to a rate that was too high, and no failure of a stream."""
-    if invalid:
-        return COULD_NOT_JUDGE
-    return FAILED if figures.counts.total() > figures.counts["ok"] + figures.counts["429"] else HELD
-
-
-def _log_figures(figures: Collector, invalid: str) -> None:
-    # Whoever sees a figure believes it.
-    for name, row in ({} if invalid else figures.summary()).items():
-        log.info("%-13s %s ms", name, "  ".join(f"{key} {value:.1f}" for key, value in row.items() if key != "count"))
-    log.info("outcomes: %s", ", ".join(f"{name} {count}" for name, count in sorted(figures.counts.items())) or "none")
-    if invalid:
-        log.warning("this load is not valid, so it has no figures: %s", invalid)
-
-
-def _log_goodput(gauges: Gauges | None) -> None:
-    if gauges is not None and gauges.goodput.bounds:
-        found = gauges.goodput
-        log.info("good: %d of %d requests (%s)", found.good_intended, found.requests, found.bounds)
-
-
 _hooks: Any = events
 _hooks.init_command_line_parser.add_listener(_add_arguments)
 _hooks.init.add_listener(_on_init)
@@ -372,18 +350,18 @@ def headless(
     orders: Orders,
     key: str,
     on_sample: Callable[[Sample], None],
-    on_start: Callable[[Campaign | Series], None],
-    begin_at: Callable[[], int] | None = None,
-) -> Campaign | Series:
+    on_start: Callable[[Any], None],
+    line: Line | None = None,
+) -> Campaign | Series | Member:
     """Run one profile in this process without locust's command line; returns the campaign when it is over.
 
-    `begin_at` waits for whoever shares the load and says when its schedule begins (ns; 0: never).
+    `line` leads to whoever shares the load out.
 
     Raises `PlanError` or `TargetError` before anything is sent.
     """
     environment = Environment(user_classes=[ScheduledUser], host=orders.target)
     runner = environment.create_local_runner()
-    driver = Driver(environment, lambda _: orders, lambda _: key, on_sample, begin_at)
+    driver = Driver(environment, lambda _: orders, lambda _: key, on_sample, line)
     orders.plan()
     driver.asked()
     runner.start(1, spawn_rate=1)
@@ -393,4 +371,5 @@ def headless(
         raise PlanError("the run could not be started")
     on_start(driver.campaign)
     driver.over.wait()
+    assert not isinstance(driver.campaign, Leader)
     return driver.campaign

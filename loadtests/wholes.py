@@ -13,6 +13,7 @@ from typing import Any
 
 import gevent
 
+from conformance.wire.timing import content_of
 from loadtests.pool import Connection, Pool, Unreachable
 from loadtests.replies import NOT_HTTP, Reply
 from loadtests.scanner import TooLarge, excerpt
@@ -31,8 +32,11 @@ class _Course:
     body: bytes = b""
 
 
-def read_whole(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | None = None) -> Reading:
-    """Send a request and read its answer for `deadline` seconds at most, connecting included; never raises."""
+def read_whole(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | None = None, keep: int = 0) -> Reading:
+    """Send a request and read its answer for `deadline` seconds at most, connecting included; never raises.
+
+    With `keep` its text is wanted.
+    """
     bounds = bounds or Bounds()
     course = _Course(time.perf_counter_ns(), Reply(most_head=bounds.head))
     connection: Connection | None = None
@@ -66,7 +70,7 @@ def read_whole(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | 
                 pool.give(connection)
             else:
                 connection.close()
-    return _reading(course, outcome, detail)
+    return _reading(course, outcome, detail, keep)
 
 
 def _read(connection: Connection, course: _Course, bounds: Bounds) -> tuple[str, str]:
@@ -102,9 +106,10 @@ def _verdict(body: bytes) -> tuple[str, str]:
     return "ok", ""
 
 
-def _reading(course: _Course, outcome: str, detail: str) -> Reading:
+def _reading(course: _Course, outcome: str, detail: str, keep: int) -> Reading:
     reply = course.reply
-    usage = _document(course.body).get("usage") if outcome == "ok" else None
+    document = _document(course.body) if outcome == "ok" else {}
+    usage = document.get("usage")
     counted = usage if isinstance(usage, dict) else {}
     return Reading(
         outcome=outcome,
@@ -118,6 +123,7 @@ def _reading(course: _Course, outcome: str, detail: str) -> Reading:
         retry_after=reply.headers.get("retry-after", "")[:64],
         size=len(course.body),
         reused=course.reused,
+        text=content_of(document)[:keep] if keep else "",
     )
 
 

@@ -70,6 +70,8 @@ def mixed(text: str) -> tuple[Kind, ...]:
 class Workload:
     """How requests are made. `lanes` conversations of `turns` turns go on at a time, each with the next turn in turn.
 
+    The assistant's turns are made up here; a closed loop has the endpoint's own in their place (`loadtests.talks`).
+
     `prefix_share` of a prompt (0 to below 1) are words that it has in common with others, one of `prefixes` texts.
     """
 
@@ -88,7 +90,7 @@ class Workload:
         kind = self._kind(seed, number)
         if self.prompts:
             return self._of_file(kind, self.prompts[number % len(self.prompts)], seed, number)
-        conversation, turn = self._place(number)
+        conversation, turn = self.place(number)
         messages: list[tuple[str, str]] = []
         likely = most = 0
         for index in range(turn + 1):
@@ -155,7 +157,7 @@ class Workload:
         draw = random.Random(f"kind:{seed}:{number}")  # noqa: S311 - a route is no secret
         return draw.choices(self.kinds, [kind.weight for kind in self.kinds])[0]
 
-    def _place(self, number: int) -> tuple[int, int]:
+    def place(self, number: int) -> tuple[int, int]:
         """The conversation and its turn, from 0, that a number is."""
         if self.turns == 1 or number < 0:
             return number, 0
@@ -164,7 +166,7 @@ class Workload:
         return block * self.lanes + lane, turn
 
     def _number_of(self, conversation: int, turn: int) -> int:
-        """The number that a turn of a conversation has: the inverse of `_place`."""
+        """The number that a turn of a conversation has: the inverse of `place`."""
         if conversation < 0:
             return conversation
         block, lane = divmod(conversation, self.lanes)

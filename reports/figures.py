@@ -29,7 +29,7 @@ def facts(summary: LoadSummary) -> list[Fact]:
         rates = load.tokens.get("completion", 0) / load.seconds, load.generated / load.seconds
         found.append(("Throughput", f"{rates[0]:,.1f} output tokens per second, {rates[1]:,.1f} with those of prompts"))
     if load.capacity is not None:
-        found += _capacity(load.capacity)
+        found += capacity_facts(load.capacity)
     if load.spent:
         spent = [load.spent.get(name, 0) for name in ("requests", "tokens", "seconds")]
         if all(isinstance(one, int | float) for one in spent):
@@ -93,7 +93,8 @@ def _goodput(found: Goodput, seconds: float) -> str:
     )
 
 
-def _capacity(found: Capacity) -> Iterator[Fact]:
+def capacity_facts(found: Capacity) -> Iterator[Fact]:
+    """The capacity that a search found, and the knee of its curve."""
     low = "" if found.low is None else f"at least {found.low:g}"
     high = "" if found.high is None else f"below {found.high:g}"
     words = " and ".join(filter(None, (low, high)))

@@ -1,7 +1,7 @@
 """The verdict on a run: derived from its outcomes and a gate whenever it is read, and never stored.
 
 Law: silence is not a pass. A run that was cut off, ran nothing, hit a fault of ours or left a MUST open is never found
-to conform; only a failure of the endpoint itself outranks that.
+to conform; only a failure of the endpoint itself outranks that. A load without objectives was measured, no more.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from reports.limit_slo import LIMIT_OBJECTIVES, LimitSummary, summarize_limit
 from reports.loads import LoadSummary, summarize
 from reports.model import Load, Outcome, Run
 from reports.options import Lacking, lacking_of, option_doubts, option_notes, route_reasons
-from reports.slo import SloResult
+from reports.slo import OBJECTIVES, SloResult
 from schemas.model import LEVELS, Requirement
 
-Status = Literal["conforms", "does-not-conform", "could-not-judge"]
-EXIT_CODES: Mapping[Status, int] = {"conforms": 0, "does-not-conform": 1, "could-not-judge": 3}
+Status = Literal["conforms", "measured", "does-not-conform", "could-not-judge"]
+EXIT_CODES: Mapping[Status, int] = {"conforms": 0, "measured": 0, "does-not-conform": 1, "could-not-judge": 3}
 
 # What a report counts, in its order; every format shows these words.
 COUNTED = (
@@ -82,7 +82,7 @@ class Verdict:
 
     @property
     def exit_code(self) -> int:
-        """0 conforms, 1 does not, 3 could not judge."""
+        """0 conforms or was measured only, 1 does not conform, 3 could not judge."""
         return EXIT_CODES[self.status]
 
     @property
@@ -127,7 +127,9 @@ def judge(run: Run, gate: Gate, today: date, baseline: Iterable[Load] = ()) -> V
         *_load_doubts(run, loads, limits),
     ]
     rot = [f"the waiver of {one.waiver.check} is stale: {one.why}" for one in stale]
-    status: Status = "conforms"
+    aimless = tuple(load for load in loads if not load.doubt and all(slo.state == "not-judged" for slo in load.slos))
+    # A load that nothing was asked of keeps nothing and breaks nothing.
+    status: Status = "measured" if aimless and not (run.outcomes or limits or len(aimless) < len(loads)) else "conforms"
     if failures:
         status = "does-not-conform"
     elif doubts:
@@ -147,7 +149,7 @@ def judge(run: Run, gate: Gate, today: date, baseline: Iterable[Load] = ()) -> V
         counts=_counts(run, findings),
         gate=gate,
         lacking=lacking,
-        notes=(*_notes(run, coverage, findings), *option_notes(run, gate, lacking)),
+        notes=(*_notes(run, coverage, findings), *option_notes(run, gate, lacking), *_aimless_notes(aimless)),
     )
 
 
@@ -279,6 +281,16 @@ def _load_doubts(run: Run, loads: tuple[LoadSummary, ...], limits: tuple[LimitSu
         if one.doubt:
             yield f"load {one.profile}: {one.doubt}"
     yield from _slo_reasons(every, "not-enough")
+
+
+def _aimless_notes(loads: Iterable[LoadSummary]) -> Iterable[str]:
+    """What was measured and not judged, and how it would be."""
+    for load in loads:
+        key = "capacity_at_least" if load.load.capacity is not None else "ttft_p95_ms"
+        yield (
+            f"load {load.profile} was measured and not judged: the gate has no objective for it; set one in [slo] of "
+            f"gate.toml, such as {key} = {OBJECTIVES[key].example:g}"
+        )
 
 
 def _counts(run: Run, findings: tuple[Finding, ...]) -> Mapping[str, int]:

@@ -55,6 +55,8 @@ def _verdict(run: Run, verdict: Verdict) -> ET.Element:
         _ended(whole, "failure", view.HEADLINES[verdict.status], text)
     elif verdict.status == "could-not-judge":
         _ended(whole, "error", view.HEADLINES[verdict.status], text)
+    elif verdict.status == "measured":
+        _ended(whole, "skipped", view.HEADLINES[verdict.status], "\n".join(map(one_line, verdict.notes)))
     cases = [whole]
     for slo in verdict.slos:
         case = _new_case(f"{slo.profile}.{slo.name}", "seatrial.slo")

@@ -14,6 +14,7 @@ from reports.view import milliseconds
 
 WIDTH, HEIGHT = 420, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 412, 30, 166
+_FAR = 8.0
 
 
 @dataclass(frozen=True)
@@ -80,13 +81,15 @@ def _chart(
     *,
     wide: bool,
 ) -> LineChart | None:
-    """Lines over an axis that is logarithmic when `wide`; latencies (ms) go upward on a logarithmic one."""
+    """Lines over an axis that is logarithmic when `wide`; so is that of the latencies (ms) where they differ much."""
     points = [point for line in series.values() for point in line]
     if len({x for x, _ in points}) < 2:
         return None
     xs, ys = [x for x, _ in points] + [x for x, _ in marks], [max(y, 0.01) for _, y in points]
     across = _Axis(min(xs), max(xs), _LEFT, _RIGHT, logarithmic=wide)
-    upward = _Axis(min(ys) / 1.15, max(ys) * 1.15, _BOTTOM, _TOP, logarithmic=True)
+    far = max(ys) > _FAR * min(ys)
+    # Near each other they are shown from 0 on: a hundredth more is then a hundredth more to see.
+    upward = _Axis(min(ys) / 1.15 if far else 0.0, max(ys) * 1.15, _BOTTOM, _TOP, logarithmic=far)
     lines: list[Line] = []
     for name, line in series.items():
         dots = tuple((across.at(x), upward.at(max(y, 0.01)), f"{told(x)}: {name} {milliseconds(y)}") for x, y in line)

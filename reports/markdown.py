@@ -21,7 +21,7 @@ MAX_BYTES = 64 << 10
 # What the failing ids, the tables and the closing line may need is kept free while the rows of findings are written.
 _FOR_ROWS = 24 << 10
 _FOR_TABLES = 40 << 10
-_MARKS = {"conforms": "✅", "does-not-conform": "❌", "could-not-judge": "⚠️"}
+_MARKS = {"conforms": "✅", "measured": "📏", "does-not-conform": "❌", "could-not-judge": "⚠️"}
 _SPECIAL = re.compile(r"[&<>`*_\[\]\\|~@#!$:{}^=]")
 
 

@@ -20,7 +20,12 @@ from reports.visible import one_line, visible
 _FULL = {"fail": 20, "warn": 5}
 _EXCERPT = 700
 _REASONS = 20
-_STYLES = {"conforms": "bold green", "does-not-conform": "bold red", "could-not-judge": "bold yellow"}
+_STYLES = {
+    "conforms": "bold green",
+    "measured": "bold",
+    "does-not-conform": "bold red",
+    "could-not-judge": "bold yellow",
+}
 _GRADE_STYLES = {"fail": "bold red", "warn": "bold yellow", "note": "bold", "waived": "bold"}
 
 

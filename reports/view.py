@@ -19,6 +19,7 @@ from schemas.model import LEVELS, Requirement
 
 HEADLINES: Mapping[Status, str] = {
     "conforms": "Conforms",
+    "measured": "Measured; no objectives set, nothing judged",
     "does-not-conform": "Does not conform",
     "could-not-judge": "Could not judge",
 }

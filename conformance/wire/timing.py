@@ -104,3 +104,14 @@ def completion_tokens(chunk: Mapping[str, Any]) -> int:
     usage = chunk.get("usage")
     value = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def content_of(chunk: Mapping[str, Any]) -> str:
+    """The text that the first choice of a chunk, or of a whole answer, carries; empty where it carries none."""
+    choices = chunk.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict):
+        return ""
+    said = first.get("delta", first.get("message"))
+    text = said.get("content") if isinstance(said, dict) else first.get("text")
+    return text if isinstance(text, str) else ""

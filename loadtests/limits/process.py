@@ -131,4 +131,5 @@ def _progress(asker: Asker, plan: LimitPlan) -> dict[str, Any]:
         "tokens": asker.prompt_tokens + asker.completion_tokens,
         "seconds": asker.now(),
         "planned": plan.requests,
+        "counts": tally(prober.seen),
     }

@@ -12,15 +12,20 @@ import shutil
 import sys
 import tempfile
 import weakref
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from conformance.wire.redact import Redactor
 from loadtests.collect import RecordError, Sample
+from loadtests.limits.plans import LIMIT_PROFILES, LimitPlan
+from loadtests.limits.process import search
 from loadtests.orders import Orders
-from loadtests.profiles import PROFILES
+from loadtests.profiles import PROFILES, PlanError
 from loadtests.web.book import Book
 from loadtests.web.guard import Guard, is_local
 from loadtests.web.live import PERCENTS, Live
@@ -32,6 +37,8 @@ from reports.gate import Gate, GateError
 log = logging.getLogger("seatrial.load")
 
 _LIVE = "seatrial-live"
+# Workers report every three seconds, each at a moment of its own.
+_BEHIND = 4
 OPEN_TO_OTHERS = "a page that others can reach needs a login: add --web-login, or leave --web-host out"
 
 
@@ -67,7 +74,21 @@ class Master(Page):
     def began(self, orders: Orders) -> None:
         """Ask the workers for live figures."""
         super().began(orders)
+        self.live.behind = _BEHIND
         self.station.environment.runner.send_message(_LIVE, {"bounds": self.live.bounds})
+
+    def ended(self, record: dict[str, Any] | None, why_none: str = "") -> None:
+        """Show the end of the run, and all of its seconds."""
+        super().ended(record, why_none)
+        self.live.behind = 0
+
+    @property
+    def progress_now(self) -> dict[str, Any] | None:
+        """How far the run is: of a load, what the workers have reported."""
+        found = super().progress_now
+        if found is None and self.run:
+            found = {"done": sum(self.live.totals()["counts"].values()), "planned": self.planned}
+        return found
 
     def merge(self, client_id: str, data: Mapping[str, Any], **_: Any) -> None:  # noqa: ARG002 - locust's names
         """Add what a worker has measured since its last report."""
@@ -89,7 +110,13 @@ def watch(
     `variables` are the process's environment, which may have the password of the login.
     """
     environment = driver.environment
-    station = Station(environment=environment, orders=orders, fields=fields, campaign=lambda: driver.campaign)
+    station = Station(
+        environment=environment,
+        orders=with_limits(orders),
+        fields=fields,
+        campaign=lambda: driver.campaign,
+        search=partial(search_for_limit, key=key),
+    )
     options = environment.parsed_options
     web_ui = environment.web_ui
     if web_ui is None:
@@ -109,6 +136,31 @@ def watch(
         # Not by way of locust's log, which its page shows and a file may keep.
         sys.stderr.write(f"the page asks for the user {USER} and the password {password}\n")
     return page
+
+
+def with_limits(orders: Callable[[Any], Orders]) -> Callable[[Any], Orders]:
+    """What makes orders of a form, for searches for a limit as well, which are no loads for locust."""
+
+    def made(given: Any) -> Orders:
+        options = given.parsed_options or Namespace()
+        name = getattr(options, "profile", None) or "streaming"
+        if name not in LIMIT_PROFILES:
+            return orders(given)
+        # The options mean the same for it.
+        asked = Namespace(parsed_options=Namespace(**{**vars(options), "profile": "streaming"}), host=given.host)
+        return replace(orders(asked), profile=name)
+
+    return made
+
+
+def search_for_limit(
+    orders: Orders, put: Callable[[dict[str, Any]], None], stopped: Callable[[], str], *, key: str
+) -> None:
+    """Carry out a search for a limit in this process; raises as `loadtests.limits.process.search` does."""
+    plan = orders.plan()
+    if not isinstance(plan, LimitPlan):
+        raise PlanError(f"{orders.profile} is no search for a limit")
+    search(orders, plan, key, put, stopped)
 
 
 def serve(station: Station, book: Book, key: str, password: str = "") -> tuple[Page, str]:

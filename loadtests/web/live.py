@@ -78,6 +78,8 @@ class Live:
     def __init__(self, clock: Callable[[], float] = time.time, *, keeps: float = _SETTLED) -> None:
         self._clock = clock
         self._keeps = keeps
+        # How many seconds before the present one may lack what somebody has still to send in.
+        self.behind = 0
         self.begin({})
 
     def begin(self, bounds: Mapping[str, float]) -> None:
@@ -88,6 +90,7 @@ class Live:
         self._points: dict[int, dict[str, Any]] = {}
         self._settled = Second()
         self._examples: dict[str, dict[str, None]] = {}
+        self._counted: Counter[str] = Counter()
 
     def add(self, one: Sample) -> None:
         """Count one request that has just ended."""
@@ -112,6 +115,11 @@ class Live:
         if gaps and one.completion_tokens > 1:
             sketches["tpot"].add((one.reading.last - one.reading.first) / 1e6 / (one.completion_tokens - 1))
 
+    def counted(self, counts: Mapping[str, int]) -> None:
+        """Note by outcome how many requests have ended until now, of a run that has no samples."""
+        self._second(int(self._clock())).counts.update(Counter(counts) - self._counted)
+        self._counted |= Counter(counts)
+
     def take(self) -> dict[str, Any]:
         """What a worker has measured since it was last asked."""
         taken = {str(at): second.to_json() for at, second in self._seconds.items()}
@@ -133,9 +141,9 @@ class Live:
                 self._example(name, text)
 
     def points(self, since: int = 0) -> list[dict[str, Any]]:
-        """The seconds from `since` on (counted from the run's first), the present one left out."""
+        """The seconds from `since` on (counted from the first), without the present and other unfinished ones."""
         self._settle()
-        now = int(self._clock())
+        now = int(self._clock()) - self.behind
         fresh = {at - self._first: one.point(at - self._first) for at, one in self._seconds.items() if at < now}
         return [point for at, point in sorted({**self._points, **fresh}.items()) if at >= since]
 

@@ -28,7 +28,7 @@ from loadtests.target import TargetError
 from loadtests.web.book import Book
 from loadtests.web.guard import REPORT, STRICT
 from loadtests.web.live import PERCENTS, SHOWN, Live
-from loadtests.web.verdict import limit_lines
+from loadtests.web.verdict import verdict_lines
 from loadtests.web.watcher import Watcher
 from reports.visible import visible
 
@@ -36,6 +36,9 @@ _FOLDER = Path(__file__).parent
 Put = Callable[[dict[str, Any]], None]
 Search = Callable[[Orders, Put, Callable[[], str]], object]
 
+# What most loads differ in; the other settings are behind a click.
+_FIRST = ("rate", "duration", "concurrency", "prompt_tokens", "max_tokens", "goodput", "route", "arrivals", "contract")
+_LABELS = {"no_self_check": "skip the self-check"}
 _FIELDS = ("t", "ok", "limited", "failed", "good", "tokens")
 
 
@@ -66,6 +69,7 @@ class Page:
         self.state = "ready"
         self.run = 0
         self.plan = ""
+        self.planned = 0
         self.refusal = ""
         self.record: dict[str, Any] | None = None
         self.why_none = ""
@@ -81,7 +85,7 @@ class Page:
         self.run += 1
         self.state, self.refusal, self.record, self.why_none = "running", "", None, ""
         self.progress, self.stopped = None, ""
-        self.plan = str(plan)
+        self.plan, self.planned = str(plan), plan.scheduled
         # A search for a limit has bounds of another kind: no answer of it is good or bad.
         bounds = getattr(plan, "bounds", {})
         self.live.begin(bounds if isinstance(bounds, Mapping) else {})
@@ -108,8 +112,10 @@ class Page:
         self.began(orders)
 
         def put(record: dict[str, Any]) -> None:
+            # Its requests are no samples: what became of them comes as counts, and those count for the page.
+            self.live.counted(record.get("counts", {}))
             if record.get("type") == "progress":
-                self.progress = {name: value for name, value in record.items() if name != "type"}
+                self.progress = {name: value for name, value in record.items() if name not in ("type", "counts")}
             else:
                 self.watched.ended(record)
 
@@ -139,7 +145,7 @@ class Page:
             "totals": self.live.totals(),
             "percents": list(PERCENTS),
             "invalid": str(record.get("reason", "")) if record is not None else self.why_none,
-            "limit": limit_lines(record) if record is not None else [],
+            "verdict": verdict_lines(record) if record is not None else [],
             "report": self.book.report is not None,
             "book": self.book.error,
         }
@@ -284,7 +290,11 @@ def _document(page: Page, *, login: bool) -> str:
             fields=[
                 {
                     "name": name,
+                    "label": _LABELS.get(name, name.replace("_", " ")),
                     "value": options.get(name),
+                    # What differs from what a field has when nobody gave anything is to be seen.
+                    "given": options.get(name) not in (None, "", field.get("default_value")),
+                    "first": name in _FIRST,
                     "help": field["help_text"] or "",
                     "choices": field["choices"],
                 }

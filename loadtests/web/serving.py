@@ -11,18 +11,17 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from loadtests.collect import Sample
-from loadtests.limits.plans import LIMIT_PROFILES, LimitPlan
-from loadtests.limits.process import search
 from loadtests.orders import Orders
 from loadtests.profiles import PlanError
 from loadtests.users import Driver, form_fields, form_orders, new_environment
-from loadtests.web.attach import WebError, serve
+from loadtests.web.attach import WebError, search_for_limit, serve, with_limits
 from loadtests.web.book import Book
 from loadtests.web.guard import is_local
 from loadtests.web.login import USER
@@ -74,7 +73,7 @@ def run_with_page(
         fields=form_fields,
         campaign=lambda: driver.campaign,
         fixed=True,
-        search=lambda asked, take, stopped: _search(asked, key, take, stopped),
+        search=partial(search_for_limit, key=key),
     )
     with tempfile.TemporaryDirectory(prefix="seatrial-", ignore_cleanup_errors=True) as folder:
         try:
@@ -132,20 +131,10 @@ def _environment(orders: Orders, web: WebOrders) -> Any:
     return environment
 
 
-def _search(orders: Orders, key: str, put: Callable[[dict[str, Any]], None], stopped: Callable[[], str]) -> None:
-    plan = orders.plan()
-    assert isinstance(plan, LimitPlan)
-    search(orders, plan, key, put, stopped)
-
-
 def _merged(orders: Orders, given: Any) -> Orders:
     """The orders with what the form changes; what it does not ask for stays."""
     options = given.parsed_options or Namespace()
-    name = getattr(options, "profile", None) or "streaming"
-    if name in LIMIT_PROFILES:
-        # Locust has no load of that name; the options mean the same for it.
-        given = Namespace(parsed_options=Namespace(**{**vars(options), "profile": "streaming"}), host=given.host)
-    found = replace(form_orders(given), profile=name)
+    found = with_limits(form_orders)(given)
     kept = {name: value for name, value in orders.overrides.items() if not hasattr(options, name)}
     return replace(
         orders,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reports.judge import Verdict
 from reports.model import Run
+from reports.view import HEADLINES
 from seatrial.cli.options import Output, colour_and_width, note
 from seatrial.conduct import Course, conduct
 from seatrial.errors import BREACH, CONFORMS, NO_JUDGEMENT
@@ -17,7 +18,6 @@ from seatrial.verdicts import report_path, show, verdict_on, write_report
 
 # How the message of a check begins that ended because the budget was spent.
 _BUDGET = "the budget of "
-VERDICTS = {CONFORMS: "conforms", BREACH: "does not conform"}
 
 
 def carry_out(course: Course, output: Output) -> int:
@@ -44,8 +44,14 @@ def conclude(log: Path, output: Output, ending: Ending) -> int:
         write_report(report, run, verdict)
         note(f"report: {report}")
     code = exit_code(verdict, ending)
-    note(f"verdict: {VERDICTS.get(code, 'could not be judged')} (exit code {code})")
+    note(f"verdict: {_word(code, verdict)} (exit code {code})")
     return code
+
+
+def _word(code: int, verdict: Verdict) -> str:
+    if code == CONFORMS:
+        return HEADLINES[verdict.status].lower()
+    return "does not conform" if code == BREACH else "could not be judged"
 
 
 def exit_code(verdict: Verdict, ending: Ending) -> int:

@@ -42,7 +42,11 @@ _OPTIONS = (
     click.option("--prompt-file", type=_FILE, help="Prompts to send: one a line, or JSON lines."),
     click.option("--prefix-share", type=float, metavar="SHARE", help="Share of a prompt that is common to many."),
     click.option("--prefixes", type=int, help="How many such common texts there are."),
-    click.option("--turns", type=int, help="Turns of a conversation, each sent with all before it."),
+    click.option(
+        "--turns",
+        type=int,
+        help="Turns of a conversation, each sent with all before it; with --concurrency, with the endpoint's answers.",
+    ),
     click.option("--goodput", metavar="NAME:MS,…", help="What a good answer keeps: ttft, itl, tpot, e2e."),
     click.option("--share", type=float, help="Share of answers that must be good at the capacity."),
     click.option("--rate-most", type=float, metavar="RATE", help="Highest rate of a search for the capacity."),

@@ -13,7 +13,7 @@ from hdrh.histogram import HdrHistogram
 import loadtests.crew
 from loadtests.launch import LoadError, run_load
 from loadtests.orders import Orders
-from tests.loadtests.loopback import HEAD, answer, free_port, serving, stream_of
+from tests.loadtests.loopback import HEAD, answer, free_port, serving, stream_of, with_status
 from tests.loadtests.test_run import KEY, orders
 
 THREE = {"processes": 3}
@@ -79,6 +79,87 @@ def test_a_stop_ends_them_all_with_one_record() -> None:
         assert run_load({**orders(server.url, duration=60, warmup=0), **THREE}, KEY, records.append, stop) == 3
     assert records[-1]["reason"] == "interrupted"
     assert records[-1]["counts"]["abandoned"] >= 4
+
+
+def search_on(url: str, **changes: Any) -> dict[str, Any]:
+    """A search for a capacity in two processes, as small as can be."""
+    least = {
+        "rate": 40, "rate_most": 40, "share": 0.5, "resolution": 1.0, "duration": 0.1, "max_tokens": 2, "warmup": 2,
+        "goodput": "ttft:100", "deadline": 5,
+    }  # fmt: skip
+    return {**orders(url), "profile": "capacity", "overrides": {**least, **changes}, "processes": 2}
+
+
+def test_a_search_for_a_capacity_is_shared_and_recorded_as_one() -> None:
+    records: list[dict[str, Any]] = []
+    with serving(answer(stream_of(2))) as server:
+        code = run_load(search_on(server.url), KEY, records.append)
+    load = records[-1]
+    assert [record["type"] for record in records].count("load") == 1
+    assert {record["type"] for record in records} == {"load", "progress", "sample"}
+    assert (code, load["profile"]) == (0 if load["valid"] else 3, "capacity")
+    # Requests count whatever a busy machine made of their times.
+    assert load["spent"]["requests"] == len(server.requests) <= load["plan"]["requests"]
+    samples = [record for record in records if record["type"] == "sample"]
+    assert len({request.partition(b"\r\n\r\n")[2] for request in server.requests}) == len(server.requests)
+    if load["valid"]:
+        curve = load["capacity"]["curve"]
+        assert (load["capacity"]["low"], load["capacity"]["high"]) == (40.0, None), load["capacity"]
+        assert load["client"]["processes"] == 2
+        assert load["counts"] == {"ok": curve[-1]["requests"]}
+        assert HdrHistogram.decode(load["histograms"]["ttft"]["encoded"]).get_total_count() == curve[-1]["requests"]
+        assert len(samples) >= sum(row["requests"] for row in curve)
+    else:
+        assert "the load generator" in load["reason"]
+
+
+def test_a_search_that_is_surely_bad_for_all_ends_with_its_verdict() -> None:
+    records: list[dict[str, Any]] = []
+    with serving(answer(with_status(429))) as server:
+        code = run_load(search_on(server.url), KEY, records.append)
+    capacity = records[-1]["capacity"]
+    assert (code, capacity["low"], capacity["high"]) == (0, None, 40.0), records[-1]["reason"]
+    assert all(row["cut_short"] for row in capacity["curve"])
+
+
+def test_a_process_that_is_lost_in_a_search_ends_it_as_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    crews: list[loadtests.crew.Crew] = []
+    made = loadtests.crew.Crew
+
+    def remembered(*given: Any) -> loadtests.crew.Crew:
+        crews.append(made(*given))
+        return crews[-1]
+
+    monkeypatch.setattr(loadtests.crew, "Crew", remembered)
+    records: list[dict[str, Any]] = []
+    killed = threading.Event()
+
+    def take(record: dict[str, Any]) -> None:
+        records.append(record)
+        if record["type"] == "sample" and not killed.is_set():
+            killed.set()
+            os.kill(crews[0].processes[1].pid, signal.SIGKILL)
+
+    with serving(answer(stream_of(2))) as server:
+        code = run_load(search_on(server.url, duration=30), KEY, take)
+    assert (code, records[-1]["valid"]) == (3, False)
+    assert records[-1]["reason"] == "process 2 of the load's 2 was lost"
+    assert all(process.poll() is not None for process in crews[0].processes)
+
+
+def test_a_stop_ends_a_shared_search_with_what_it_has() -> None:
+    records: list[dict[str, Any]] = []
+    stop = threading.Event()
+
+    def take(record: dict[str, Any]) -> None:
+        records.append(record)
+        if record["type"] == "sample":
+            stop.set()
+
+    with serving(answer(stream_of(2))) as server:
+        assert run_load(search_on(server.url, duration=30), KEY, take, stop) == 3
+    assert records[-1]["reason"] == "interrupted"
+    assert records[-1]["spent"]["requests"] == len(server.requests)
 
 
 def test_an_endpoint_that_is_not_there_is_found_before_the_load() -> None:

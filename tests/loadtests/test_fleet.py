@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import gevent
 import pytest
 
 import loadtests.fleet
-from loadtests.fleet import BEGIN, HALT, READY, SHARE, Master, Worker
+from loadtests.fleet import BEGIN, HALT, READY, SAID, SHARE, TOLD, Master, Worker
 from loadtests.orders import Orders
 from tests.loadtests.loopback import answer, free_port, serving, stream_of
 from tests.loadtests.test_merge import record
@@ -151,6 +152,58 @@ def test_a_worker_waits_for_the_word() -> None:
     assert waiting.get(timeout=5) > 0
     runner.hear(HALT)
     assert halted == ["another worker was lost"]
+
+
+def _progress() -> dict[str, Any]:
+    return {"sent": 1, "done": 1, "ok": 1, "tokens": 5, "seconds": 0.5, "planned": 10}
+
+
+def test_the_members_of_a_search_are_led_by_their_messages(master: tuple[Runner, Master, Ends]) -> None:
+    runner, made, ends = master
+    leader = made.begin(Orders(target="http://h", profile="capacity"))
+    assert leader is not None
+    for name in ("a", "stranger", "b"):
+        runner.hear(SAID, {"word": "checked", "bias": {"skipped": True}, "why": "", "progress": _progress()}, name)
+        assert runner.told(TOLD) == ([] if name != "b" else ["a", "b"])
+    # The report that locust sends of a worker is none of a search.
+    made.take("a", record(0))
+    for name in ("a", "b"):
+        runner.hear(SAID, {"word": "ready", "number": 1, "progress": _progress()}, name)
+    told = [data for kind, data, _ in runner.sent if kind == TOLD]
+    assert [message["word"] for message in told] == ["try", "try", "begin", "begin"]
+    assert told[-1]["seconds"] > 0
+    assert leader.progress().sent == 2
+    assert ends == []
+    leader.stop("stopped before its end")
+    ((whole, why),) = ends
+    assert whole is not None
+    assert (whole["valid"], whole["reason"], why) == (False, "stopped before its end", "")
+    assert not made.under_way
+    # A load that follows is none of the leader's.
+    assert made.begin(Orders(target="http://h")) is None
+
+
+def test_a_worker_that_is_lost_ends_a_search(master: tuple[Runner, Master, Ends]) -> None:
+    runner, made, ends = master
+    made.begin(Orders(target="http://h", profile="capacity"))
+    del runner.clients["b"]
+    until_over(ends)
+    ((whole, _),) = ends
+    assert whole is not None
+    assert (whole["valid"], whole["reason"]) == (False, "worker 2 of the load's 2 was lost")
+    assert [data["word"] for kind, data, _ in runner.sent if kind == TOLD] == ["over", "over"]
+
+
+def test_a_worker_hears_from_its_leader_and_answers() -> None:
+    runner = Runner()
+    worker = Worker(runner, lambda _: None)
+    runner.hear(SHARE, {"orders": Orders(target="http://h").to_json(), "index": 1, "workers": 2})
+    runner.hear(TOLD, {"word": "try"})
+    runner.hear(TOLD, {"word": "begin", "seconds": 0.1})
+    assert worker.hear() == {"word": "try"}
+    assert worker.hear()["epoch"] > time.perf_counter_ns()
+    worker.say({"word": "ready"})
+    assert runner.sent[-1] == (SAID, {"word": "ready"}, None)
 
 
 @contextmanager

@@ -69,11 +69,6 @@ def test_the_whole_is_what_one_process_would_have_counted() -> None:
     assert whole["self_check"] == {"streams": 16, "ttft_p50_ms": 0.2, "arrival_p95_ms": 0.4}
 
 
-def test_a_search_is_not_shared_and_stays_what_its_one_process_says() -> None:
-    found = record(0, capacity={"low": 3.0}, spent={"requests": 40})
-    assert merged([found], 1) == found
-
-
 @pytest.mark.parametrize(
     ("parts", "lost", "why"),
     [

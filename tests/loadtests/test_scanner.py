@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.wire.sse import read_events
+from conformance.wire.timing import content_of
 from loadtests.scanner import EventScanner, Tally, TooLarge, excerpt
 
 BODIES = {
@@ -147,3 +148,22 @@ def test_a_payload_that_is_no_json_object_is_malformed(payload: bytes) -> None:
 def test_an_excerpt_is_one_short_line_even_of_hostile_bytes() -> None:
     assert excerpt(b"a\r\n b\x00\xff") == "a b\x00\ufffd"
     assert len(excerpt(b"x" * 10_000)) == 201
+
+
+def test_the_text_of_a_stream_is_kept_as_far_as_it_is_wanted() -> None:
+    said = [
+        b'{"choices":[{"index":0,"text":"%b","finish_reason":null}]}' % word for word in (b"one ", b"two ", b"three")
+    ]
+    for keep, text in ((0, ""), (2, "one two "), (50, "one two three")):
+        tally = Tally(keep)
+        for payload in (*said, b'{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}', b"[DONE]"):
+            tally.take(payload, 1)
+        assert (tally.text(), len(tally.times)) == (text, 3)
+    chat = Tally(9)
+    chat.take(b'{"choices":[{"index":0,"delta":{"role":"assistant","content":"A\\u00e9"}}]}', 1)
+    assert chat.text() == "Aé"
+
+
+@pytest.mark.parametrize("odd", [{}, {"choices": []}, {"choices": [7]}, {"choices": [{"delta": {"content": 7}}]}])
+def test_what_has_no_text_says_nothing(odd: dict[str, object]) -> None:
+    assert content_of(odd) == ""

@@ -21,10 +21,11 @@ from tests.loadtests.loopback import Script, answer, serving, stream_of, with_st
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("loadtests.series._BETWEEN", 0.0)
+    monkeypatch.setattr("loadtests.series.BETWEEN", 0.0)
     monkeypatch.setattr(search, "_EXPLORE", 6)
     # A generator on a busy machine is late, which is not what these tests are about.
     monkeypatch.setattr("loadtests.campaign.MOST_LATENESS_MS", 2_000.0)
+    monkeypatch.setattr("loadtests.campaign.MOST_LAG_MS", 2_000.0)
     monkeypatch.setattr("loadtests.campaign.LEAST_RATE", 0.1)
 
 
@@ -67,7 +68,7 @@ def test_the_capacity_of_a_server_that_has_one_is_found() -> None:
 def test_an_endpoint_that_bears_everything_is_said_to() -> None:
     with serving(answer(stream_of(2))) as server:
         series = series_on(server.port, rate_most=150, goodput="ttft:5000")
-        series._search = search.Search(series.plan.profile, 0.05)
+        series.trials.search = search.Search(series.plan.profile, 0.05)
         series.run()
     found = series.to_record()["capacity"]
     assert (found["low"], found["high"]) == (150.0, None)
@@ -100,15 +101,6 @@ def test_a_search_that_was_stopped_is_not_valid_and_keeps_what_it_has() -> None:
         series.run()
     assert series.why_invalid() == "interrupted"
     assert series.to_record()["valid"] is False
-
-
-def test_a_search_is_not_split_over_workers() -> None:
-    made = plan(PROFILES["capacity"])
-    where = target("http://127.0.0.1:9", get("azure-llama").operation("chat"), "key")
-    series = Series(made, where, Pool(where.host, where.port), seed=1, index=0, workers=2)
-    series.run()
-    assert "one process" in series.why_invalid()
-    assert series.progress().sent == 0
 
 
 def test_a_search_checks_itself_once_before_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +145,23 @@ def test_a_trial_in_which_this_client_was_late_is_taken_again_but_not_for_ever(m
     monkeypatch.setattr("loadtests.campaign.MOST_LATENESS_MS", -1.0)
     with serving(answer(stream_of(2))) as server:
         series = series_on(server.port, goodput="ttft:5000")
-        series._search = search.Search(series.plan.profile, 0.05)
+        series.trials.search = search.Search(series.plan.profile, 0.05)
         series.run()
     assert "the load generator was late" in series.why_invalid()
-    assert series._hiccups == 2
+    assert series.trials.hiccups == 2
     # Three trials of six requests that are looked at, two that fill the queue and one to warm up.
     assert series.progress().sent == len(server.requests) == 27
+
+
+def test_slow_answers_are_no_verdict_where_this_client_was_slow_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadtests.campaign.MOST_LAG_MS", -1.0)
+    with serving(answer(stream_of(2))) as server:
+        # No answer is that quick, so every trial ends early as one that is surely bad.
+        series = series_on(server.port, goodput="ttft:0.001")
+        series.run()
+    assert "the load generator woke up" in series.why_invalid()
+    # A refusal is one however late it is read.
+    with serving(answer(with_status(429))) as server:
+        series = series_on(server.port)
+        series.run()
+    assert (series.why_invalid(), series.to_record()["capacity"]["high"]) == ("", 150.0)

@@ -10,6 +10,7 @@ import pytest
 
 from reports.gate import Gate, Waiver
 from reports.judge import Verdict, judge
+from tests.loadtests.web.test_verdict import RECORD as LIMIT
 from tests.reports import samples
 from tests.reports.samples import TODAY, Story, changed, outcome, passing
 
@@ -249,6 +250,28 @@ def test_a_load_alone_can_be_judged(judging: Judging) -> None:
     verdict = judging(load_only(), Gate(slo={"ttft_p95_ms": 800.0, "error_rate": 0.05}))
     assert (verdict.exit_code, [slo.state for slo in verdict.slos]) == (0, ["pass", "pass"])
     assert verdict.coverage == ()
+
+
+def test_a_load_that_nothing_was_asked_of_was_measured_and_not_judged(judging: Judging) -> None:
+    verdict = judging(load_only())
+    assert (verdict.status, verdict.exit_code, verdict.reasons) == ("measured", 0, ())
+    assert "set one in [slo] of gate.toml, such as ttft_p95_ms = 800" in verdict.notes[0]
+    # An objective about something else judges nothing of this load either.
+    assert judging(load_only(), Gate(slo={"capacity_at_least": 5.0, "rpm_limit_at_least": 9.0})).status == "measured"
+    judged = judging(load_only(), Gate(slo={"ttft_p95_ms": 800.0}))
+    assert (judged.status, judged.notes) == ("conforms", ())
+    both = Story(loads=[samples.load_record(), samples.load_record()], command="load")
+    assert judging(both, Gate(slo={"ttft_p95_ms": 800.0})).status == "conforms"
+    # Checks conform or do not; that the load was not judged is said beside it.
+    trial = replace(passing(), loads=[samples.load_record()])
+    assert judging(trial).status == "conforms"
+    assert "was measured and not judged" in judging(trial).notes[-1]
+    # What is in doubt is no measurement.
+    assert judging(load_only(valid=False, reason="late")).status == "could-not-judge"
+
+
+def test_a_search_for_a_limit_compares_with_what_is_documented(judging: Judging) -> None:
+    assert judging(Story(loads=[LIMIT], command="load")).status == "conforms"
 
 
 def test_a_waiver_of_a_check_says_nothing_about_a_load(judging: Judging) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def test_every_format_says_what_a_load_showed(tmp_path: Path, profile: str, kind
     assert wanted in (flat if kind != "terminal" else flat.replace("- ", "-")) or kind == "junit"
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_says_that_nothing_was_judged_and_how_it_would_be(tmp_path: Path, kind: str) -> None:
+    run = run_of(tmp_path, loads.record("streaming"))
+    told = FORMATS[kind](run, judge(run, Gate(), TODAY))
+    text = " ".join(re.sub(r"&#(\d+);", lambda found: chr(int(found[1])), told).split()).lower()
+    assert "measured; no objectives set, nothing judged" in text
+    assert "set one in [slo] of gate.toml, such as ttft_p95_ms = 800" in text
+    assert "conforms" not in re.sub(r"<style>.*?</style>", "", text)
+    if kind == "junit":
+        assert '<skipped message="measured' in text
+
+
 def test_a_capacity_has_its_knee_and_what_was_spent(tmp_path: Path) -> None:
     (load,) = judge(run_of(tmp_path, loads.record("capacity")), Gate(), TODAY).loads
     facts = dict(figures.facts(load))
@@ -74,7 +87,10 @@ def test_pictures_stay_inside_their_frame(tmp_path: Path) -> None:
         assert picture is not None
         assert [line.name for line in picture.lines] == ["p50", "p95"]
         assert picture.across
-        assert picture.upward
+        assert len(picture.upward) >= 2
+        if picture is pictures[2]:
+            # Latencies that are near each other stand over an axis that begins at nothing.
+            assert picture.upward[0] == (picture.bottom, "0 ms")
         for line in picture.lines:
             for x, y, label in line.dots:
                 assert picture.left <= x <= picture.right

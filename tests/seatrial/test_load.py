@@ -84,7 +84,7 @@ def test_a_load_in_two_processes_is_one_load(seatrial: Command, server: str, tmp
         (("--proxy", "http://user:a-password@proxy:1"), "--proxy env"),
         (("--proxy", "socks5://proxy:1"), "socks5"),
         (("--processes", 0), "processes"),
-        (("--processes", 2, "--profile", "capacity"), "one process only"),
+        (("--processes", 2, "--profile", "request-limit"), "one process only"),
     ],
 )
 def test_a_generator_that_makes_no_sense_is_refused(seatrial: Command, words: tuple[Any, ...], why: str) -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import re
 import signal
-from collections.abc import Iterator
+import socket
+import threading
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
 from benchmarks.pictures.browser import Browser, chromium
 from reports.model import Run
-from tests.loadtests.loopback import answer, serving, with_status
+from tests.loadtests.loopback import answer, serving, stream_of, with_status
 from tests.seatrial.conftest import Command
 from tests.seatrial.processes import ROOT, Process, process, seatrial
 from tests.seatrial.servers import KEY, closed_port
@@ -71,6 +78,168 @@ def test_a_run_is_begun_watched_and_reported_in_the_page(server: str, tmp_path: 
     assert run.loads[0].plan["duration"] == 2.5
     assert (tmp_path / "run.html").exists()
     assert KEY not in running.said + (tmp_path / "run.jsonl").read_text()
+
+
+class Quota:
+    """A server that lets so many requests pass in any second, and answers 429 beyond."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._passed: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def __call__(self, connection: socket.socket, request: bytes) -> None:
+        now = time.monotonic()
+        with self._lock:
+            while self._passed and self._passed[0] <= now - 1:
+                self._passed.popleft()
+            passes = len(self._passed) < self._most
+            if passes:
+                self._passed.append(now)
+        body = json.dumps({"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 1}}).encode()
+        connection.sendall(with_status(200, body=body) if passes else with_status(429, b"Retry-After: 1\r\n"))
+
+
+def begun(browser: Browser, **fields: str) -> None:
+    """Fill the form in and press the button."""
+    for name, value in fields.items():
+        browser.run(f"document.querySelector('[name={name}]').value = {json.dumps(value)}")
+    browser.run("document.querySelector('form').dispatchEvent(new Event('change', {bubbles: true}))")
+    browser.run("document.querySelector('#start').click()")
+
+
+@needs_chromium
+def test_a_search_for_a_capacity_is_begun_in_the_page_and_its_verdict_is_there(tmp_path: Path) -> None:
+    least = {"rate": "20", "rate_most": "20", "share": "0.5", "duration": "0.1", "goodput": "ttft:400"}
+    with (
+        serving(answer(stream_of(3))) as server,
+        page_of(server.url, tmp_path, "--profile", "capacity", "--warmup", "0") as (running, url),
+        Browser() as browser,
+    ):
+        browser.open(url)
+        begun(browser, profile="capacity", resolution="1", **least)
+        browser.wait("document.querySelector('#tiles').textContent.includes('running')")
+        browser.wait("document.querySelector('#good path.line') !== null")
+        browser.wait("!document.querySelector('#reported').hidden")
+        told = browser.run("document.querySelector('#verdict').innerText + document.querySelector('#notice').innerText")
+        assert "at least 20 requests per second" in told or "the load generator" in told
+        assert browser.run("document.querySelector('#tiles').textContent.includes('goodput')")
+        browser.open(browser.run("document.querySelector('#report').href"))
+        assert "Load: capacity" in browser.run("document.body.innerText")
+        assert browser.complaints == []
+        running.signal(signal.SIGINT)
+        assert ended_with(running, 0), running.said
+
+
+@needs_chromium
+def test_a_search_for_a_limit_is_begun_in_locusts_page_and_its_verdict_is_there(tmp_path: Path) -> None:
+    with (
+        serving(Quota(10)) as server,
+        locust_page(tmp_path, "--host", server.url) as (_, url),
+        Browser() as browser,
+    ):
+        browser.open(f"{url}/seatrial")
+        begun(browser, profile="request-limit", rate="40", duration="6")
+        browser.wait("document.querySelector('#outcomes').textContent.includes('429')")
+        browser.wait("document.querySelector('#answers path.line.warn') !== null")
+        browser.wait("!document.querySelector('#reported').hidden")
+        assert "limit:" in browser.run("document.querySelector('#verdict').innerText")
+        sent = browser.run("document.querySelector('#outcomes').innerText")
+        browser.open(browser.run("document.querySelector('#report').href"))
+        assert "Limit: request-limit" in browser.run("document.body.innerText")
+        assert browser.complaints == []
+    record = Run.read(next((tmp_path / "logs").glob("*.jsonl"))).limits[0]
+    assert sum(record.counts.values()) == len(server.requests)
+    assert all(str(count) in sent for count in record.counts.values())
+
+
+@contextmanager
+def locust_page(folder: Path, *words: str) -> Iterator[tuple[Process, str]]:
+    """Locust by its own command line with its page, and where that is."""
+    port = closed_port()
+    url = f"http://127.0.0.1:{port}"
+    file = str(ROOT / "loadtests" / "locustfile.py")
+    told = ("-m", "locust", "-f", file, "--web-port", str(port), "--run-log", "logs", "--no-self-check", *words)
+    with process(*told, folder=folder) as running:
+        running.until("beside locust's")
+        asked_again(running, url, "/seatrial/live")
+        try:
+            yield running, url
+        finally:
+            # Killed, it would leave its workers behind.
+            running.signal(signal.SIGINT)
+            running.end()
+
+
+@contextmanager
+def workers(url: str, folder: Path, how: str) -> Iterator[str]:
+    """Locust with two workers, which are its own children or were started by somebody; where the page is."""
+    if how == "processes":
+        with locust_page(folder, "--host", url, "--processes", "2") as (_, page):
+            yield page
+        return
+    port = str(closed_port())
+    file = str(ROOT / "loadtests" / "locustfile.py")
+    told = ("-m", "locust", "-f", file, "--worker", "--master-host", "127.0.0.1", "--master-port", port)
+    bound = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", port)
+    with (
+        locust_page(folder, "--host", url, *bound) as (_, page),
+        process(*told, folder=folder),
+        process(*told, folder=folder),
+    ):
+        yield page
+
+
+def shown(page: str) -> dict[str, Any]:
+    """What the page is fed with."""
+    with urllib.request.urlopen(f"{page}/seatrial/live", timeout=30) as told:
+        return dict(json.loads(told.read()))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until that is so, for a minute at most."""
+    for _ in range(1200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came true")
+
+
+@pytest.mark.parametrize("how", ["processes", "master and workers"])
+def test_the_page_of_a_master_has_what_its_workers_measured(tmp_path: Path, how: str) -> None:
+    turns = itertools.count()
+
+    def script(connection: socket.socket, request: bytes) -> None:
+        connection.sendall(with_status(429) if next(turns) % 4 == 3 else stream_of(4))
+
+    with serving(script) as server, workers(server.url, tmp_path, how) as page:
+        until(lambda: len(json.loads(_read(f"{page}/stats/requests"))["workers"]) == 2)
+        form = {
+            "profile": "streaming", "rate": "20", "duration": "4", "warmup": "0", "max_tokens": "4",
+            "goodput": "ttft:5000",
+        }  # fmt: skip
+        assert asked(page, "/seatrial/start", form)[0] == 200
+        until(lambda: 0 < shown(page)["progress"]["done"] < 80)
+        assert shown(page)["state"] == "running"
+        until(lambda: bool(shown(page)["report"]))
+        live = shown(page)
+    totals = live["totals"]
+    # Every request of both workers, once.
+    assert totals["counts"] == {"429": 20, "ok": 60}
+    assert (totals["good"], totals["tokens"]) == (60, 240)
+    assert {name: row["count"] for name, row in totals["latencies"].items()} == {
+        "ttft": 60, "ttft_intended": 60, "itl": 180, "tpot": 60, "e2e": 60,
+    }  # fmt: skip
+    assert sum(point["ok"] for point in live["points"]) == 60
+    assert sum(point["limited"] for point in live["points"]) == 20
+    assert (live["state"], live["progress"]["done"], live["progress"]["planned"]) == ("ended", 80, 80)
+    load = Run.read(next((tmp_path / "logs").glob("*.jsonl"))).loads[0]
+    assert load.counts == {"429": 20, "ok": 60}
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=30) as told:
+        return bytes(told.read())
 
 
 @needs_chromium

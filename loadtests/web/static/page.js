@@ -2,7 +2,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 560, HEIGHT = 180, LEFT = 46, RIGHT = 510, TOP = 8, BOTTOM = 156;
+const WIDTH = 560, HEIGHT = 180, LEFT = 54, RIGHT = 510, TOP = 8, BOTTOM = 156;
 const NAMES = { ttft: "TTFT", ttft_intended: "TTFT from when it was due", itl: "ITL", tpot: "TPOT", e2e: "End to end" };
 const MOST_POINTS = 900;
 
@@ -146,11 +146,11 @@ function notices(data) {
   const box = at("notice");
   box.hidden = words.length === 0;
   box.textContent = words.join("; ");
-  const limit = at("limit");
-  limit.hidden = data.limit.length === 0;
-  const list = limit.querySelector("ul");
+  const verdict = at("verdict");
+  verdict.hidden = data.verdict.length === 0;
+  const list = verdict.querySelector("ul");
   list.replaceChildren();
-  for (const line of data.limit) made(list, "li", line);
+  for (const line of data.verdict) made(list, "li", line);
   at("reported").hidden = !data.report;
 }
 

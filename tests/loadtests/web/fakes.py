@@ -88,7 +88,7 @@ def page_at(
     station = Station(
         environment=environment,
         orders=orders_of,
-        fields=lambda: {"rate": field, "contract": field},
+        fields=lambda: {"rate": field, "contract": field, "burstiness": field},
         campaign=lambda: None,
         fixed=fixed,
         search=search,

@@ -44,6 +44,22 @@ def test_a_sketch_of_nothing_and_of_nonsense() -> None:
             Sketch.from_json(nonsense)  # type: ignore[arg-type]
 
 
+def test_seconds_that_workers_have_not_all_reported_are_not_drawn_yet() -> None:
+    clock = Clock()
+    live = Live(clock)
+    live.behind = 2
+    live.add(sample())
+    clock.now += 2
+    assert live.points() == []
+    clock.now += 1
+    assert [point["t"] for point in live.points()] == [0]
+    assert live.totals()["counts"] == {"ok": 1}
+    live.add(sample())
+    clock.now += 1
+    live.behind = 0
+    assert [point["t"] for point in live.points()] == [0, 3]
+
+
 def test_a_request_counts_in_the_second_in_which_it_ended() -> None:
     clock = Clock()
     live = Live(clock)

@@ -65,6 +65,16 @@ def test_the_form_offers_profiles_and_options_and_escapes_what_it_shows(tmp_path
     assert "style=" not in text
 
 
+def test_settings_that_few_need_are_behind_a_click_unless_they_were_given(tmp_path: Path) -> None:
+    page, client, _ = page_at(tmp_path)
+    text = client.get("/seatrial").get_data(as_text=True)
+    first, _, more = text.partition("<details>")
+    assert 'name="rate"' in first
+    assert 'name="burstiness"' in more
+    page.station.environment.parsed_options.burstiness = "2"
+    assert "<details open>" in client.get("/seatrial").get_data(as_text=True)
+
+
 def test_a_plan_is_shown_before_anything_is_sent(tmp_path: Path) -> None:
     _, client, _ = page_at(tmp_path)
     assert "5 at 5 per second" in client.post("/seatrial/plan", data={"rate": "5"}).json["plan"]
@@ -224,7 +234,8 @@ def test_a_search_for_a_limit_shows_its_progress_and_its_verdict(tmp_path: Path)
 
     def search(orders: Orders, put: Any, stopped: Any) -> None:
         asked.append(orders.profile)
-        put({"type": "progress", "sent": 7, "done": 6, "planned": 70})
+        put({"type": "progress", "sent": 5, "done": 4, "planned": 70, "counts": {"ok": 4}})
+        put({"type": "progress", "sent": 7, "done": 6, "planned": 70, "counts": {"ok": 5, "429": 1}})
         shown.append(client.get("/seatrial/live").json)
         page.station.environment.web_ui.app.test_client().post("/seatrial/stop")
         asked.append(stopped())
@@ -236,10 +247,13 @@ def test_a_search_for_a_limit_shows_its_progress_and_its_verdict(tmp_path: Path)
     gevent.sleep(0.01)
     page.book.join()
     assert asked == ["request-limit", "stopped before its end"]
-    assert (shown[0]["state"], shown[0]["progress"]["done"], shown[0]["limit"]) == ("running", 6, [])
+    assert (shown[0]["state"], shown[0]["progress"]["done"], shown[0]["verdict"]) == ("running", 6, [])
+    assert "counts" not in shown[0]["progress"]
+    assert shown[0]["totals"]["counts"] == {"429": 1, "ok": 5}
     ended = client.get("/seatrial/live").json
     assert (ended["state"], ended["report"], ended["book"]) == ("ended", True, "")
-    assert ended["limit"][0].startswith("limit: 598 to 601 ")
+    assert ended["totals"]["counts"] == {"429": 60, "ok": 600}
+    assert ended["verdict"][0].startswith("limit: 598 to 601 ")
     assert "598 to 601" in client.get("/seatrial/report").get_data(as_text=True)
-    # Locust's own command line has no such search, so its page offers none.
+    # A page that cannot carry it out offers none.
     assert "request-limit" not in page_at(tmp_path)[1].get("/seatrial").get_data(as_text=True)
