@@ -28,6 +28,10 @@ from loadtests.proxies import Proxy
 _poll: Any = get_original("select", "poll")
 
 IDLE_SECONDS = 55.0
+# Of the shortest rest after which the server had closed a connection, this share is still thought safe; a connection
+# that was closed sooner than after the least was closed for another reason.
+_SAFE = 0.8
+_LEAST = 1.0
 
 
 class Unreachable(Exception):
@@ -36,11 +40,12 @@ class Unreachable(Exception):
 
 @dataclass
 class Connection:
-    """An open socket; `used` counts the requests that it has carried."""
+    """An open socket; `used` counts the requests that it has carried, `rested` is its rest before the last, in s."""
 
     socket: Any
     used: int = 0
     idle_since: float = 0.0
+    rested: float = 0.0
 
     def close(self) -> None:
         """Close the socket; never raises."""
@@ -51,7 +56,8 @@ class Connection:
 class Pool:
     """Connections to one host, through a proxy if there is one: a tunnel of its for TLS.
 
-    `take` gives the one that was idle longest, so that none grows stale unseen.
+    `take` gives the one that was idle longest, so that none grows stale unseen. How long the server keeps an idle one is
+    learnt from those that it closed: a request that is sent at that very moment is lost, and by nobody's fault.
     """
 
     def __init__(
@@ -71,10 +77,13 @@ class Pool:
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
         self._closed = False
+        self._patience = IDLE_SECONDS
 
     def again(self) -> Pool:
         """Another pool to the same host, for another run: each run closes its own at its end."""
-        return Pool(*self._address, **self._made_with)  # type: ignore[arg-type]
+        other = Pool(*self._address, **self._made_with)  # type: ignore[arg-type]
+        other._patience = self._patience
+        return other
 
     @cached_property
     def inbox(self) -> Inbox:
@@ -85,10 +94,19 @@ class Pool:
         """An idle connection that is still open, or a new one; raises `Unreachable`."""
         while self._idle:
             connection = self._idle.popleft()
-            if time.monotonic() - connection.idle_since < IDLE_SECONDS and _quiet(connection.socket):
-                return connection
+            connection.rested = time.monotonic() - connection.idle_since
+            if connection.rested < self._patience:
+                if _quiet(connection.socket):
+                    return connection
+                self.was_closed(connection)
             connection.close()
         return self.connect()
+
+    def was_closed(self, connection: Connection) -> str:
+        """Learn from a connection that the server closed between two requests; what to say of it."""
+        if connection.rested >= _LEAST:
+            self._patience = min(self._patience, max(_LEAST, _SAFE * connection.rested))
+        return f"after a rest of {connection.rested:.1f} s"
 
     def give(self, connection: Connection) -> None:
         """Take back a connection that can carry another request."""

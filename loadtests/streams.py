@@ -223,6 +223,8 @@ def read_stream(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds |
                 pool.give(connection)
             else:
                 connection.close()
+                if outcome == "reset" and connection.rested:
+                    detail = f"{detail}, {pool.was_closed(connection)}"
     return course.reading(outcome, detail)
 
 

@@ -70,6 +70,8 @@ def read_whole(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | 
                 pool.give(connection)
             else:
                 connection.close()
+                if outcome == "reset" and connection.rested:
+                    detail = f"{detail}, {pool.was_closed(connection)}"
     return _reading(course, outcome, detail, keep)
 
 
