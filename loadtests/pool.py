@@ -56,8 +56,8 @@ class Connection:
 class Pool:
     """Connections to one host, through a proxy if there is one: a tunnel of its for TLS.
 
-    `take` gives the one that was idle longest, so that none grows stale unseen. How long the server keeps an idle one is
-    learnt from those that it closed: a request that is sent at that very moment is lost, and by nobody's fault.
+    `take` gives the one that was idle longest, so that none grows stale unseen. How long the server keeps an idle one
+    is learnt from those that it closed: a request that is sent at that very moment is lost, and by nobody's fault.
     """
 
     def __init__(
@@ -103,10 +103,10 @@ class Pool:
         return self.connect()
 
     def was_closed(self, connection: Connection) -> str:
-        """Learn from a connection that the server closed between two requests; what to say of it."""
+        """Learn from a connection that the server closed between two requests; what to add to the word of it."""
         if connection.rested >= _LEAST:
             self._patience = min(self._patience, max(_LEAST, _SAFE * connection.rested))
-        return f"after a rest of {connection.rested:.1f} s"
+        return f", after a rest of {connection.rested:.1f} s" if connection.rested else ""
 
     def give(self, connection: Connection) -> None:
         """Take back a connection that can carry another request."""

@@ -70,8 +70,7 @@ def read_whole(pool: Pool, request: bytes, *, deadline: float, bounds: Bounds | 
                 pool.give(connection)
             else:
                 connection.close()
-                if outcome == "reset" and connection.rested:
-                    detail = f"{detail}, {pool.was_closed(connection)}"
+                detail += pool.was_closed(connection) if outcome == "reset" else ""
     return _reading(course, outcome, detail, keep)
 
 
