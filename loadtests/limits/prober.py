@@ -33,6 +33,10 @@ _SHORT = 3.0
 # A bucket that is full tells no rate.
 _FULL = 0.7
 _NEARLY = 1.1
+_SMALL = 100
+# Refusals, in windows' worth; and how many there may be in any case.
+_BORNE = 1.3
+_LEAST_BORNE = 8
 # Waits of one length would be taken for windows.
 _VARIED = (1.0, 0.6, 0.85, 0.45)
 
@@ -66,6 +70,7 @@ class Prober:
         self._finer, self._wide = finer, wide
         self._alone: Opinion | None = None
         self._burst_begun = 0.0
+        self._first_full = 0
         self._course: Course | None = None
 
     @property
@@ -121,9 +126,18 @@ class Prober:
         bounds, ledger = self.bounds, self.ledger
         if ledger.sent >= bounds.requests:
             return f"the {bounds.requests:,} requests were spent"
-        if ledger.refused >= bounds.refused:
+        if ledger.refused >= min(bounds.refused, self._bearable()):
             return f"{ledger.refused:,} requests had been refused"
         return f"{bounds.seconds:,.0f} s were over" if ledger.now - ledger.begun >= bounds.seconds else ""
+
+    def _bearable(self) -> int:
+        """How many refusals are no more than a share of what the quota is known to let pass in the longest window."""
+        known, worth = self.opinion, float(self._first_full)
+        if known.best is not None and self.behind is None:
+            likely = [fit.low for fit in (known.best, *known.rivals) if fit.kind != "bucket"]
+            surely = min(worth, max(*likely, known.holds[0])) if likely else 0.0
+            worth = worth if self._finer else max(surely, known.low / 60 * self.bounds.longest)
+        return max(_LEAST_BORNE, int(_BORNE * worth)) if worth else self.bounds.refused
 
     def _search(self) -> Course:
         """The whole search."""
@@ -220,9 +234,10 @@ class Prober:
         """The seconds until a bucket has about that much again: when it is as likely as not to hold the last of it."""
         now = self.ledger.now
         at, level, rate = self.opinion.refill or (now, 0.0, 1.0)
-        most = min(
-            rate * self.bounds.longest / 4, _FULL * self.opinion.holds[0] if self.opinion.is_bucket else math.inf
-        )
+        most = rate * self.bounds.longest / 4
+        if self.opinion.is_bucket:
+            # Longer waits cost less refusals, but one that is full tells no rate.
+            most = _FULL * self.opinion.holds[0] if self.opinion.holds[0] < _SMALL else min(most, self.opinion.holds[0])
         amount = max(1.0, min(amount, most) * share)
         return max(APART, at + (math.ceil(amount) - level) / rate - now)
 
@@ -248,6 +263,8 @@ class Prober:
         # The last answers may still refuse.
         yield from ledger.settle()
         if ledger.refused:
+            first = min(one.sent for one in self.seen if one.passed is False)
+            self._first_full = sum(1 for one in self.seen if one.passed and one.sent < first)
             yield from use_up(ledger, self._finer)
 
     def _burst(self, cycle: int) -> Course:

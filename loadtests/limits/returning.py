@@ -16,6 +16,7 @@ from loadtests.limits.steps import Ledger, Send, Step, Wait
 APART = 0.1
 _AFTER_PROMISE = 0.03
 _PATIENCE = 5.0
+_SMALL = 50
 
 
 def until_return(
@@ -37,18 +38,24 @@ def until_return(
             return True
         if promised and at >= promised:
             ledger.broken_promises += 1
-        last, spacing = max(at, base), min(max(spacing * _growth(ledger), APART), _coarse(ledger))
+        last, spacing = max(at, base), min(max(spacing * _growth(ledger, opinion), APART), _coarse(ledger, opinion))
     return False
 
 
-def _growth(ledger: Ledger) -> float:
+def _growth(ledger: Ledger, opinion: Opinion) -> float:
     """By how much the next wait is longer: a small quota is not spent on asking whether it is spent."""
+    if ledger.passed < _SMALL and (opinion.best is None or opinion.best.kind == "fixed"):
+        # It returns all at once or not at all, so little is learned before.
+        return 4.0
     return 1.6 if ledger.passed >= 100 else 2.5
 
 
-def _coarse(ledger: Ledger) -> float:
+def _coarse(ledger: Ledger, opinion: Opinion) -> float:
     """How seldom to ask at random: seldom enough to cost a small share of the quota."""
-    step = ledger.bounds.longest / min(40.0, 3 + ledger.passed / 8)
+    step = ledger.bounds.longest / min(40.0, 2 + ledger.passed / 10)
+    if ledger.passed < _SMALL and opinion.limit_known and opinion.spans:
+        # When it may return is known, but for a few moments.
+        step = max(step, min(opinion.spans) / 2)
     return step * 3 if ledger.promise > ledger.now and not ledger.broken_promises else step
 
 

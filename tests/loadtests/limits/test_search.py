@@ -104,3 +104,25 @@ def test_delays_do_not_bend_the_limit() -> None:
     _, found, _ = search(Served(meter("bucket", 600)), network=network)
     assert found.opinion.best is not None
     assert found.low <= 600 <= found.high
+
+
+@pytest.mark.parametrize("limit", [10, 25, 50])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_no_more_is_refused_than_1_3_windows_worth_however_small_the_quota(kind: str, limit: int) -> None:
+    served = Served(meter(kind, limit, span=5), retry=whole_seconds)
+    prober, found, _ = search(served, longest=5, start=101.9, aim=600)
+    assert prober.ledger.refused <= 1.3 * limit
+    assert found.opinion.family == FAMILIES[kind]
+    assert found.low <= 12 * limit * 1.001
+    assert found.high >= 12 * limit * 0.999
+
+
+def test_what_is_refused_without_end_ends_soon() -> None:
+    left = [6]
+
+    def admit(now: float, asked: Asked) -> Answer:
+        left[0] -= 1
+        return Answer(passed=left[0] >= 0 or left[0] % 40 == 0)
+
+    prober, _, _ = search(admit, refused=1000)
+    assert prober.ledger.refused <= 12
