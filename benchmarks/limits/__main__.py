@@ -29,7 +29,7 @@ STARTS = (17.3, 55.0)
 SMALL_STARTS = (17.3, 55.0, 101.9, 153.6)
 SEEDS = (1, 2, 3)
 CALIBRATED = (120, 300, 600, 1_000, 3_000)
-HEAD = "| limiter | result | found, a minute | error | kind | windows | sent | refused | Retry-After | limit told |"
+HEAD = "| limiter | result | found | error | kind | windows | sent | refused | Retry-After | limit told | others |"
 MOST_REFUSED = 1.3
 
 
@@ -48,10 +48,11 @@ class Row:
         if self.case.kind == "none":
             return "a limit" if self.verdict["found"] else ""
         # Where others use the quota, what they leave over is all that can be found.
-        others = self.case.trap == "others"
+        others, verdict_others = self.case.trap == "others", bool(self.verdict["others"])
         found = [
             ("kind", self.verdict["kind"] != FAMILIES[self.case.kind] and not others),
             ("limit", abs(self.error) > 0.02 + 1e-9 and not others),
+            ("others", verdict_others and not others),
             ("refused", self.counts.get("429", 0) > MOST_REFUSED * self.case.limit),
         ]
         return ", ".join(name for name, bad in found if bad)
@@ -74,7 +75,7 @@ class Row:
             f"| {verdict['kind'] or '-'} | {self.seconds / case.span:.2f} "
             f"| {sum(self.counts.values()) / worth:.2f} | {self.counts.get('429', 0)} "
             f"({self.counts.get('429', 0) / worth:.2f}) | {verdict['retry_after']['verdict']} "
-            f"| {verdict['told_limit']['verdict']} |"
+            f"| {verdict['told_limit']['verdict']} | {'yes' if verdict['others'] else '-'} |"
         )
 
 
@@ -86,13 +87,14 @@ def in_virtual_time(case: Case, start: float, seed: int = 1) -> Row:
 
     def admit(now: float, asked: Asked) -> Answer:
         at = round(now * SECOND)
-        told = {"limit": float(case.limit * (2 if case.trap == "limit doubled" else 1))}
+        told = float(case.limit * (2 if case.trap == "limit doubled" else 1))
         if meter is None:
             return Answer(passed=True, status=400 if asked.kind == "broken" else 200)
         if wait := meter.wait(1, at):
-            return Answer(passed=False, retry_after=lie(case.trap, wait / SECOND), limit=told["limit"])
+            return Answer(passed=False, retry_after=lie(case.trap, wait / SECOND), limit=told, remaining=0.0)
         meter.add(1, at)
-        return Answer(passed=True, status=400 if asked.kind == "broken" else 200, limit=told["limit"])
+        left = float(meter.remaining(at))
+        return Answer(passed=True, status=400 if asked.kind == "broken" else 200, limit=told, remaining=left)
 
     ended = rehearse(prober, admit, replace(NETWORK, seed=seed), start=start)
     return Row(

@@ -10,16 +10,18 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from loadtests.limits.hints import Told, limits_told, promises, remaining_told
 from loadtests.limits.limiters import Bucket, Fixed, clocked
 from loadtests.limits.observed import Observation, Price, one_each
 from loadtests.limits.opinion import MINUTE, Opinion
+from loadtests.limits.others import Others
 from loadtests.limits.prober import Prober
 
 _PHASES = 120
+_LONG = 3
 DOCUMENTED = {"requests": 1_000.0, "tokens": 200_000.0}
 
 
@@ -28,6 +30,7 @@ class Finding:
     """One search: `opinion` is of the window that limits a minute, `short` of a shorter one beside it.
 
     `unseen` is the smallest limit a minute of a larger bucket behind a small one that would not have shown; 0: none.
+    `others` is what others use of the quota; None where that did not show.
     """
 
     quota: str
@@ -37,6 +40,7 @@ class Finding:
     high: float
     passed_in_minute: float
     unseen: float
+    others: Others | None
     retry_after: Told
     told_limit: Told
     told_remaining: Told
@@ -57,6 +61,7 @@ class Finding:
             "high": None if math.isinf(self.high) else round(self.high, 3),
             "passed_in_minute": round(self.passed_in_minute, 3),
             "unseen": round(self.unseen, 3),
+            "others": None if self.others is None else asdict(self.others),
             "documented": DOCUMENTED[self.quota],
             "kind": self.opinion.family,
             "rivals": sorted({fit.kind for fit in self.opinion.rivals}),
@@ -99,6 +104,9 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     if best is not None and opinion.rivals:
         # Undecided: what passed was let pass by some kind of limiter, of which a minute may have seen two windows.
         low, high = passed // 2, short.high if short is not None else math.inf
+    if opinion.is_bucket and opinion.period > _LONG * prober.bounds.longest:
+        # It would take so long to fill that it was not seen to: what passed is certain, no more.
+        high = math.inf
     # What an endpoint reckons for a prompt differs from what it counts in the end.
     if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
@@ -111,6 +119,7 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         high=high,
         passed_in_minute=passed,
         unseen=unseen * MINUTE / prober.bounds.longest,
+        others=prober.others,
         retry_after=promises(seen, opinion.slack),
         told_limit=limits_told(seen, replace(opinion, low=low, high=high)),
         told_remaining=remaining_told(seen, opinion, price),

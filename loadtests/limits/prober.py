@@ -13,11 +13,12 @@ from loadtests.limits.behind import hides, unexplained, use_up_behind
 from loadtests.limits.fitting import accounted
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import Judge, Opinion
+from loadtests.limits.others import Others, others_of, suspected, watch
 from loadtests.limits.returning import APART, until_return
 from loadtests.limits.spending import ask_wide, use_up
 from loadtests.limits.steps import Bounds, Course, Ledger, Send, Step, Wait
 
-Phase = Literal["fill", "return", "burst", "long", "over"]
+Phase = Literal["fill", "return", "burst", "long", "watch", "over"]
 
 
 # Seconds after the head of the first fill: what is forgotten in the rhythm in which it came shows by this.
@@ -34,6 +35,7 @@ _SHORT = 3.0
 _FULL = 0.7
 _NEARLY = 1.1
 _SMALL = 100
+_PART = 0.15
 # Refusals, in windows' worth; and how many there may be in any case.
 _BORNE = 1.3
 _LEAST_BORNE = 8
@@ -64,6 +66,7 @@ class Prober:
         self.ended = ""
         self.opinion = Opinion()
         self.behind: Opinion | None = None
+        self.others: Others | None = None
         self.trace: list[tuple[float, Opinion]] = []
         self._judge = judge
         self._plain, self._broken = plain, broken
@@ -132,8 +135,8 @@ class Prober:
 
     def _bearable(self) -> int:
         """How many refusals are no more than a share of what the quota is known to let pass in the longest window."""
-        known, worth = self.opinion, float(self._first_full)
-        if known.best is not None and self.behind is None:
+        known, worth = self.behind or self.opinion, float(self._first_full)
+        if known.best is not None and known.period < 2 * self.bounds.longest:
             likely = [fit.low for fit in (known.best, *known.rivals) if fit.kind != "bucket"]
             surely = min(worth, max(*likely, known.holds[0])) if likely else 0.0
             worth = worth if self._finer else max(surely, known.low / 60 * self.bounds.longest)
@@ -152,6 +155,19 @@ class Prober:
         known = self.opinion.enough or self._only_rate
         if known and not self._finer and self.opinion.period < self.bounds.longest / 2:
             yield from self._look_behind()
+        if self.opinion.enough and not self._finer and suspected(self.seen, self.opinion):
+            yield from self._watch()
+
+    def _watch(self) -> Course:
+        """Wait until what we used is given back, or a part of it, and look whether others use the quota."""
+        self.phase = "watch"
+        ledger, known = self.ledger, self.opinion
+        last = max((one.sent for one in self.seen if one.passed), default=ledger.now)
+        share = _PART if known.is_bucket else 1 + 1 / 300
+        yield from ledger.until(last + share * known.period + APART)
+        if (yield from self._until_return(_FIRST_GAP)):
+            yield from watch(ledger, self._plain, known)
+            self.others = others_of(self.seen, known)
 
     @property
     def _only_rate(self) -> bool:
