@@ -140,7 +140,10 @@ class Prober:
             likely = [fit.low for fit in (known.best, *known.rivals) if fit.kind != "bucket"]
             surely = min(worth, max(*likely, known.holds[0])) if likely else 0.0
             worth = worth if self._finer else max(surely, known.low / 60 * self.bounds.longest)
-        return max(_LEAST_BORNE, int(_BORNE * worth)) if worth else self.bounds.refused
+        # So many windows, or so much of a bucket, can have been met by now, and no more.
+        windows = 2 + (self.ledger.now - self.ledger.begun) / self.bounds.longest
+        worth = max(worth, self.ledger.passed / windows)
+        return max(_LEAST_BORNE, int(_BORNE * worth)) if self._first_full else self.bounds.refused
 
     def _search(self) -> Course:
         """The whole search."""
