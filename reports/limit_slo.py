@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reports.limits import QUOTAS, Limit
+from reports.limits import QUOTAS, Limit, shared
 from reports.slo import SloResult, State
 
 
@@ -71,6 +71,14 @@ def summarize_limit(limit: Limit, slo: Mapping[str, float]) -> LimitSummary:
     )
 
 
+def _explained(limit: Limit, least: float) -> bool:
+    """Whether what others use may be what is lacking."""
+    if limit.others is None or limit.high is None:
+        return False
+    most = limit.others.get("high")
+    return most is None or limit.high + most >= least
+
+
 def judge_limit(name: str, least: float, limit: Limit) -> LimitResult:
     """Judge one objective on one search."""
     state: State = "not-enough"
@@ -80,7 +88,7 @@ def judge_limit(name: str, least: float, limit: Limit) -> LimitResult:
     elif limit.low >= least:
         state = "pass"
     elif limit.found and limit.high is not None and limit.high < least and not limit.rivals:
-        state = "fail"
+        state, message = ("not-enough", shared(limit)) if _explained(limit, least) else ("fail", "")
     else:
         message = limit.open or (
             "the bounds leave it open on which side it lies" if limit.found else "nothing was refused up to there"

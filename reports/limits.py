@@ -38,6 +38,8 @@ class Limit:
     contradictions: int = 0
     checked: int = 0
     charge: str = ""
+    unseen: float = 0.0
+    others: Mapping[str, float | None] | None = None
     open: str = ""
     ended: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -90,6 +92,8 @@ def limit_from(record: Mapping[str, Any]) -> Limit:
         contradictions=int(verdict.get("contradictions", 0)),
         checked=int(verdict.get("checked", 0)),
         charge=str(verdict.get("charge", "")),
+        unseen=float(verdict.get("unseen", 0.0)),
+        others=_others(verdict.get("others")),
         open=str(verdict.get("open", "")),
         ended=str(verdict.get("ended", "")),
         counts={str(name): int(count) for name, count in record["counts"].items()},
@@ -112,6 +116,15 @@ def headline(limit: Limit) -> str:
     return f"{low} {limit.unit}" if low == high else f"{low} to {high} {limit.unit}"
 
 
+def shared(limit: Limit) -> str:
+    """What is said where others use the same quota; empty where that did not show."""
+    if limit.others is None:
+        return ""
+    low, high = limit.others.get("low") or 0.0, limit.others.get("high")
+    about = f"{low:,.0f} to {high:,.0f} a minute" if high else f"{low:,.0f} a minute or more" if low else ""
+    return f"others use this quota{f', {about}' if about else ''}; what is found is what they leave over"
+
+
 def limit_rows(limit: Limit) -> list[tuple[str, str]]:
     """What was found, as pairs of a name and its text, in the order of a report."""
     rows = [("limit", headline(limit))]
@@ -121,6 +134,10 @@ def limit_rows(limit: Limit) -> list[tuple[str, str]]:
         rivals = " or ".join(_KINDS.get(one, one) for one in limit.rivals)
         rows.append(("kind", limit.kind or f"not decided; {rivals} would fit as well"))
         rows += [("limiter", _meter(one)) for one in limit.meters]
+    if limit.unseen:
+        rows.append(("behind it", f"a larger bucket of {limit.unseen:,.0f} or more a minute would not have shown yet"))
+    if limit.others is not None:
+        rows.append(("others", shared(limit)))
     rows.append(("documented", _compared(limit)))
     if limit.found:
         rows += [
@@ -164,6 +181,13 @@ def _sent(limit: Limit) -> str:
     counts = ", ".join(f"{count:,} {name}" for name, count in limit.counts.items() if count)
     tokens = sum(limit.tokens.values())
     return f"{limit.requests:,} requests in {limit.seconds:,.0f} s ({counts or 'none'}); {tokens:,} tokens"
+
+
+def _others(value: Any) -> Mapping[str, float | None] | None:
+    """What others use, as the log has it."""
+    if value is None:
+        return None
+    return {name: None if value.get(name) is None else float(value[name]) for name in ("low", "high")}
 
 
 def _yes_or_no(value: Any) -> bool | None:

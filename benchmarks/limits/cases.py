@@ -36,7 +36,13 @@ class Case:
 
     @property
     def a_minute(self) -> float:
-        """The true limit a minute that a steady client meets; 0 without one."""
+        """The true limit a minute that a steady client meets; 0 without one.
+
+        A bucket behind a smaller one that is refilled nearly as slowly is not met before it is empty: half an hour or
+        more, so that until then the smaller one is the limit.
+        """
+        if self.kind == "bucket" and self.part is not None:
+            return -(-self.limit * self.part // self.span) * 60 / self.part
         return self.limit * 60 / self.span if self.kind != "none" else 0.0
 
     def meter(self) -> Meter:

@@ -16,7 +16,8 @@ import gevent.pool
 
 from loadtests.limits.hints import seconds_of
 from loadtests.limits.observed import Asked, Observation
-from loadtests.limits.prober import Prober, Send
+from loadtests.limits.prober import Prober
+from loadtests.limits.steps import Send
 from loadtests.pool import Connection, Pool, Unreachable
 from loadtests.replies import NOT_HTTP, Reply
 from loadtests.scanner import TooLarge

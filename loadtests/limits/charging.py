@@ -50,14 +50,14 @@ def price_of(seen: Sequence[Observation], opinion: Opinion) -> Price:
     return ways.get(opinion.best.price if opinion.best is not None else "", ways["usage"])
 
 
-def judged_tokens(seen: Sequence[Observation]) -> Opinion:
+def judged_tokens(seen: Sequence[Observation], *, beyond: float = 0.0) -> Opinion:
     """What observations mean for a quota of tokens.
 
     The limit rests on those requests that use what they ask for; with it known, the others tell how they are charged.
     """
     wide = min((one.sent for one in seen if one.asked.kind == "wide"), default=math.inf)
     before = [one for one in seen if one.sent < wide]
-    opinion = judged(before, price=prices(before)["usage"], label="")
+    opinion = judged(before, price=prices(before)["usage"], label="", beyond=beyond)
     if opinion.best is None or len(before) == len(seen):
         return opinion
     wrong = {name: _contradictions(opinion, seen, price) for name, price in prices(seen).items()}

@@ -7,23 +7,31 @@ of limiter, that is said and the bounds are given up.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from loadtests.limits.hints import Told, limits_told, promises, remaining_told
-from loadtests.limits.limiters import Bucket, Fixed
+from loadtests.limits.limiters import Bucket, Fixed, clocked
 from loadtests.limits.observed import Observation, Price, one_each
 from loadtests.limits.opinion import MINUTE, Opinion
+from loadtests.limits.others import Others
 from loadtests.limits.prober import Prober
 
+_PHASES = 120
+_LONG = 3
 DOCUMENTED = {"requests": 1_000.0, "tokens": 200_000.0}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One search: `opinion` is of the window that limits a minute, `short` of a shorter one beside it."""
+    """One search: `opinion` is of the window that limits a minute, `short` of a shorter one beside it.
+
+    `unseen` is the smallest limit a minute of a larger bucket behind a small one that would not have shown; 0: none.
+    `others` is what others use of the quota; None where that did not show.
+    """
 
     quota: str
     opinion: Opinion
@@ -31,6 +39,8 @@ class Finding:
     low: float
     high: float
     passed_in_minute: float
+    unseen: float
+    others: Others | None
     retry_after: Told
     told_limit: Told
     told_remaining: Told
@@ -50,6 +60,8 @@ class Finding:
             "low": round(self.low, 3),
             "high": None if math.isinf(self.high) else round(self.high, 3),
             "passed_in_minute": round(self.passed_in_minute, 3),
+            "unseen": round(self.unseen, 3),
+            "others": None if self.others is None else asdict(self.others),
             "documented": DOCUMENTED[self.quota],
             "kind": self.opinion.family,
             "rivals": sorted({fit.kind for fit in self.opinion.rivals}),
@@ -76,6 +88,7 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         opinion, short = short, None
     passed = most_in(seen, MINUTE, price)
     low, high = opinion.low, opinion.high
+    unseen = 0.0
     best = opinion.best
     if best is None:
         # Two fixed windows may have shared what passed.
@@ -84,10 +97,16 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         low, high = min(low, short.low), min(high, short.high)
     elif opinion.period < prober.bounds.longest / 2 and prober.phase == "over":
         # A longer window behind it was looked for up to what passed.
-        low = min(low, max(passed, most_in(seen, prober.bounds.longest, price) * MINUTE / prober.bounds.longest))
+        longest = prober.bounds.longest
+        within = most_in_any(seen, longest) if "fixed" in best.kind else most_in(seen, longest, price)
+        low = min(low, max(within, 1.0) * MINUTE / longest)
+        unseen = bucket_unseen(seen, longest) if opinion.is_bucket else 0.0
     if best is not None and opinion.rivals:
         # Undecided: what passed was let pass by some kind of limiter, of which a minute may have seen two windows.
         low, high = passed // 2, short.high if short is not None else math.inf
+    if opinion.is_bucket and opinion.period > _LONG * prober.bounds.longest:
+        # It would take so long to fill that it was not seen to: what passed is certain, no more.
+        high = math.inf
     # What an endpoint reckons for a prompt differs from what it counts in the end.
     if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
@@ -99,6 +118,8 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         low=low,
         high=high,
         passed_in_minute=passed,
+        unseen=unseen * MINUTE / prober.bounds.longest,
+        others=prober.others,
         retry_after=promises(seen, opinion.slack),
         told_limit=limits_told(seen, replace(opinion, low=low, high=high)),
         told_remaining=remaining_told(seen, opinion, price),
@@ -118,6 +139,27 @@ def most_in(seen: Sequence[Observation], span: float, price: Price = one_each) -
             start += 1
         best = max(best, amount)
     return best
+
+
+def most_in_any(seen: Sequence[Observation], span: float) -> float:
+    """What passed at least in the fullest window of the clock of that span (s), wherever those windows begin."""
+    times = [one.sent for one in seen if one.passed and not one.failed]
+    if not times:
+        return 0.0
+    found = math.inf
+    for part in range(_PHASES):
+        starts = clocked(span, span * part / _PHASES, times[0], times[-1])
+        # Half a step further it may begin as well.
+        within = span * (1 - 1 / _PHASES)
+        counts = (bisect_left(times, at + span) - bisect_left(times, at + span - within) for at in starts)
+        found = min(found, max(counts))
+    return found
+
+
+def bucket_unseen(seen: Sequence[Observation], span: float) -> float:
+    """The largest bucket, refilled in `span` seconds, that what passed would have emptied."""
+    times = [one.sent for one in seen if one.passed and not one.failed]
+    return max(((place + 1) / (1 + (at - times[0]) / span) for place, at in enumerate(times)), default=0.0)
 
 
 def _meter(opinion: Opinion) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 
-from loadtests.limits.limiters import Bucket, Fixed, Limiter, Sliding, Weighted, clocked, from_first
+from loadtests.limits.limiters import Bucket, Fixed, Limiter, Sliding, Weighted, clocked, from_first, lasting
 from loadtests.limits.observed import Observation, Price, Timeline, one_each, slack_of
 
 # Windows that somebody would choose, in seconds.
@@ -26,6 +26,7 @@ _BRACKETS = 4
 _ODD = 4
 _SHARP = 8
 _PHASES = 20
+_ENDS = 120
 _PARTS = 24
 # Estimated windows are those of gateways; one of any length would pass for a bucket until it ended.
 _WEIGHTED = (1.0, 10.0, 60.0)
@@ -97,8 +98,11 @@ def fitted(limiter: Limiter, timeline: Timeline, indices: Iterable[int]) -> Fit:
     return Fit(limiter=limiter, low=low, high=high, contradictions=wrong, checked=len(passed) + len(refused))
 
 
-def telling(timeline: Timeline) -> list[int]:
-    """The requests that decide: all refusals, what passed near them, and some of the others."""
+def telling(timeline: Timeline, ends: int = 0) -> list[int]:
+    """The requests that decide: all refusals, what passed near them, and some of the others.
+
+    With `ends`, also so many of those before a pause: where short windows are filled, they may end a longer one.
+    """
     seen = timeline.seen
     refusals = [index for index, one in enumerate(seen) if one.passed is False]
     chosen = set(refusals)
@@ -106,13 +110,16 @@ def telling(timeline: Timeline) -> list[int]:
         chosen.update(range(max(0, index - _NEAR), min(len(seen), index + _NEAR + 1)))
     chosen.update(range(0, len(seen), max(1, len(seen) // _OTHERS)))
     chosen.update(range(max(0, len(seen) - _NEAR), len(seen)))
+    if ends:
+        times = timeline.times
+        chosen.update(sorted(range(len(seen) - 1), key=lambda index: times[index] - times[index + 1])[:ends])
     return sorted(index for index in chosen if seen[index].passed is not None)
 
 
 def accounted(seen: Sequence[Observation], fit: Fit, slack: float, price: Price = one_each) -> list[Observation]:
     """Those observations without the refusals that this limiter may account for: what is left is another's doing."""
     timeline = Timeline(seen, slack=slack, price=price, refused=fit.refused_count, failed=fit.failed_count)
-    at = fit.limiter.counted(timeline)
+    at = lasting(fit.limiter, timeline).counted(timeline)
     return [
         one
         for index, one in enumerate(timeline.seen)
@@ -134,31 +141,35 @@ def returns(seen: Sequence[Observation]) -> list[tuple[float, float]]:
     return found
 
 
-def candidates(timeline: Timeline, *, refused: bool) -> Iterator[Limiter]:
-    """Every limiter worth a look, but for buckets; with `refused`, those for which it matters that refusals count."""
+def candidates(timeline: Timeline, *, refused: bool, beyond: float = 0.0) -> Iterator[Limiter]:
+    """Every limiter worth a look with a span of more than `beyond` seconds, but for buckets.
+
+    With `refused`, those for which it matters that refusals count.
+    """
     seen = timeline.seen
     since, until = timeline.times[0], timeline.times[-1]
     back = returns(seen)
     narrow = sorted(back, key=lambda pair: pair[1] - pair[0])[:_BRACKETS]
     first = next((one.sent for one in seen if one.passed), since)
-    spans = dict.fromkeys(span for span in CUSTOMARY if span <= 2 * (until - since) + 1)
+    beyond = max(0.2, beyond)
+    spans = dict.fromkeys(span for span in CUSTOMARY if beyond < span <= 2 * (until - since) + 1)
     slid = dict.fromkeys([*spans, *(round(at - first, 3) for pair in back[:3] for at in (*pair, sum(pair) / 2))])
     for span in slid:
-        if span > 0.2:
+        if span > beyond:
             yield Sliding(span)
-        if span > 0.2 and not refused:
+        if span > beyond and not refused:
             yield Fixed(span, tuple(from_first(span, timeline)), anchored=True)
     between = {
         round(later[1] - earlier[1], 2) for earlier, later in combinations(sorted(narrow), 2) if later[1] > earlier[1]
     }
-    odd = sorted(gap for gap in between if gap > 0.2 and not any(abs(gap - span) < 0.03 * span for span in spans))
+    odd = sorted(gap for gap in between if gap > beyond and not any(abs(gap - span) < 0.03 * span for span in spans))
     for span in [*spans, *odd[:_ODD]]:
         if refused:
             continue
         for low, width in _phases(narrow, span, timeline.slack):
             yield Fixed(span, clocked(span, low, since - span, until), width)
     for span in _WEIGHTED:
-        for part in range(_PHASES if span <= until - since else 0):
+        for part in range(_PHASES if beyond < span <= until - since else 0):
             yield Weighted(span, clocked(span, span * part / _PHASES, since - span, until))
 
 
@@ -247,6 +258,7 @@ def infer(
     label: str = "each",
     slack: float | None = None,
     fresh: bool = True,
+    beyond: float = 0.0,
 ) -> list[Fit]:
     """The best limiter of each kind, those with the fewest contradictions first; empty where nothing was refused."""
     if not any(one.passed is False for one in seen):
@@ -257,7 +269,7 @@ def infer(
     for counts_failed in failed:
         for counts_refused in (False, True):
             timeline = Timeline(seen, slack=slack, price=price, refused=counts_refused, failed=counts_failed)
-            for fit in _fits(timeline, fresh=fresh, refused=counts_refused):
+            for fit in _fits(timeline, fresh=fresh, refused=counts_refused, beyond=beyond):
                 made = replace(fit, refused_count=counts_refused, failed_count=counts_failed, fresh=fresh, price=label)
                 known = best.get((made.kind, counts_refused, counts_failed))
                 if known is None or _order(made) < _order(known):
@@ -275,14 +287,16 @@ def _order(fit: Fit) -> tuple[int, bool, bool, bool, bool]:
     )
 
 
-def _fits(timeline: Timeline, *, fresh: bool, refused: bool) -> list[Fit]:
+def _fits(timeline: Timeline, *, fresh: bool, refused: bool, beyond: float) -> list[Fit]:
     """The best of each kind on one timeline."""
-    indices = telling(timeline)
+    indices = telling(timeline, ends=_ENDS if beyond else 0)
     if not fresh:
         back = returns(timeline.seen)
         since = back[0][1] if back else timeline.times[-1]
         indices = [i for i in indices if timeline.seen[i].passed or timeline.times[i] >= since]
-    limiters = _screened(list(candidates(timeline, refused=refused)), timeline, _sharp(timeline, indices))
+    limiters = _screened(
+        list(candidates(timeline, refused=refused, beyond=beyond)), timeline, _sharp(timeline, indices)
+    )
     screened: dict[str, dict[float, list[tuple[int, int, Limiter]]]] = {}
     coarse = indices[:: max(1, len(indices) // _SCREENED)]
     for number, limiter in enumerate(limiters):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loadtests.limits.observed import Timeline
 
 # How much later than its span a sliding window may forget, for those that count in slots: a share of the span.
-_GRAIN = 1 / 300
+GRAIN = 1 / 300
 
 
 class Limiter(Protocol):
@@ -48,7 +48,7 @@ class Sliding:
 
     def counted(self, timeline: Timeline) -> Counted:
         """A request is forgotten when it is one span old."""
-        slack, late = timeline.slack, self.span * _GRAIN
+        slack, late = timeline.slack, self.span * GRAIN
 
         def at(index: int) -> tuple[float, float]:
             now = timeline.times[index]
@@ -158,6 +158,16 @@ def clocked(span: float, phase: float, since: float, until: float) -> tuple[floa
     first = phase - span * (int((phase - since) / span) + 1)
     count = int((until - first) / span) + 2
     return tuple(first + span * number for number in range(count))
+
+
+def lasting(limiter: Limiter, timeline: Timeline) -> Limiter:
+    """That limiter with its windows as they go on over all of these requests."""
+    if not isinstance(limiter, Fixed | Weighted) or not timeline.times:
+        return limiter
+    if isinstance(limiter, Fixed) and limiter.anchored:
+        return replace(limiter, starts=tuple(from_first(limiter.span, timeline)))
+    since, until = timeline.times[0] - limiter.span, timeline.times[-1] + limiter.span
+    return replace(limiter, starts=clocked(limiter.span, limiter.starts[0], since, until))
 
 
 def from_first(span: float, timeline: Timeline) -> Sequence[float]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from loadtests.limits.fitting import CUSTOMARY, Fit, infer, rates_of, telling
-from loadtests.limits.limiters import Bucket
+from loadtests.limits.limiters import GRAIN, Bucket
 from loadtests.limits.observed import Observation, Price, Timeline, one_each, slack_of
 
 FAMILIES = {
@@ -98,23 +99,25 @@ class Opinion:
         return self.best.limiter.span
 
 
-def judged(seen: Sequence[Observation], *, price: Price = one_each, label: str = "each") -> Opinion:
-    """What those observations mean, if a request counts what `price` says; `label` is that price's name."""
+class Judge(Protocol):
+    """Says what observations mean."""
+
+    def __call__(self, seen: Sequence[Observation], *, beyond: float = 0.0) -> Opinion:
+        """What they mean, if every limiter's window is longer than `beyond` seconds."""
+
+
+def judged(
+    seen: Sequence[Observation], *, price: Price = one_each, label: str = "each", beyond: float = 0.0
+) -> Opinion:
+    """What those observations mean, if a request counts what `price` says; `label` is that price's name.
+
+    Only windows of more than `beyond` seconds are looked at.
+    """
     seen = sorted(seen, key=lambda one: one.sent)
     slack = slack_of(seen)
-    fits = infer(seen, price=price, label=label, slack=slack)
+    fits, slack = _fits(seen, price, label, slack, beyond)
     if not fits:
         return Opinion()
-    if fits[0].contradictions:
-        # Some requests may have been on their way for longer than most refusals were.
-        longest = max(one.answered - one.sent for one in seen if one.passed is False)
-        slower = infer(seen, price=price, label=label, slack=max(longest, 1.5 * slack))
-        if slower and slower[0].contradictions < fits[0].contradictions:
-            fits, slack = slower, max(longest, 1.5 * slack)
-    if _doubtful(fits[0]):
-        later = infer(seen, price=price, label=label, fresh=False)
-        if later and later[0].contradictions + _MARGIN <= fits[0].contradictions:
-            fits = later
     best = fits[0]
     rivals = tuple(fit for fit in fits[1:] if _rivals(fit, best))
     alike = [fit for fit in fits if _same(fit, best) and fit.contradictions <= best.contradictions]
@@ -135,7 +138,9 @@ def judged(seen: Sequence[Observation], *, price: Price = one_each, label: str =
     made = Opinion(best=best, rivals=rivals, holds=holds, slack=slack, open="")
     if not made.is_bucket:
         spans = made.spans
-        low, high = low * MINUTE / max(spans), high * MINUTE / min(spans)
+        # A length that nobody would choose was read off the clock.
+        doubt = 0.0 if best.customary else slack / best.limiter.span + GRAIN
+        low, high = low * MINUTE / max(spans) * (1 - doubt), high * MINUTE / min(spans) * (1 + doubt)
     return Opinion(
         best=best,
         rivals=rivals,
@@ -154,6 +159,24 @@ def judged(seen: Sequence[Observation], *, price: Price = one_each, label: str =
             for fit in fits
         ),
     )
+
+
+def _fits(
+    seen: Sequence[Observation], price: Price, label: str, slack: float, beyond: float
+) -> tuple[list[Fit], float]:
+    """The fits, best first, and the slack with which they fit; with what else may have been going on allowed for."""
+    fits = infer(seen, price=price, label=label, slack=slack, beyond=beyond)
+    if fits and fits[0].contradictions:
+        # Some requests may have been on their way for longer than most refusals were.
+        longest = max(one.answered - one.sent for one in seen if one.passed is False)
+        slower = infer(seen, price=price, label=label, slack=max(longest, 1.5 * slack), beyond=beyond)
+        if slower and slower[0].contradictions < fits[0].contradictions:
+            fits, slack = slower, max(longest, 1.5 * slack)
+    if fits and _doubtful(fits[0]):
+        later = infer(seen, price=price, label=label, fresh=False, beyond=beyond)
+        if later and later[0].contradictions + _MARGIN <= fits[0].contradictions:
+            fits = later
+    return fits, slack
 
 
 def _failed_count(fits: Sequence[Fit], best: Fit, seen: Sequence[Observation]) -> bool | None:

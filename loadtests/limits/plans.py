@@ -11,7 +11,7 @@ from typing import Any
 
 from loadtests.arrivals import Schedule
 from loadtests.limits.finding import DOCUMENTED
-from loadtests.limits.prober import Bounds
+from loadtests.limits.steps import Bounds
 from loadtests.plans import Plan
 from loadtests.profiles import PlanError, Profile
 from loadtests.prompts import most_tokens

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from loadtests.limits.observed import Asked, Observation
-from loadtests.limits.prober import Prober, Send
+from loadtests.limits.prober import Prober
+from loadtests.limits.steps import Send
 
 _STEPS = 400_000
 

@@ -48,6 +48,10 @@ def record(**changes: Any) -> dict[str, Any]:
         (1100, {"found": False, "high": None, "low": 2000.0}, "pass"),
         (3000, {"found": False, "high": None, "low": 2000.0}, "not-enough"),
         (1100, {"rivals": ["fixed"]}, "not-enough"),
+        (1100, {"others": {"low": 60.0, "high": 140.0}}, "not-enough"),
+        (1100, {"others": {"low": 0.0, "high": None}}, "not-enough"),
+        (1100, {"others": {"low": 20.0, "high": 40.0}}, "fail"),
+        (990, {"others": {"low": 20.0, "high": 40.0}}, "pass"),
     ],
 )
 def test_an_objective_is_judged_by_the_bounds(least: float, changes: dict[str, Any], state: str) -> None:
@@ -76,6 +80,13 @@ def test_the_rows_say_what_was_found() -> None:
     assert rows["kind"] == "token bucket"
     assert rows["x-ratelimit-remaining"] == "too high"
     assert rows["documented"] == "1,000 requests a minute: within what was found"
+
+
+def test_others_on_the_quota_and_what_would_not_have_shown_are_said() -> None:
+    rows = dict(limit_rows(limit_from(record(others={"low": 28.0, "high": 68.0}, unseen=685.0))))
+    assert rows["others"] == "others use this quota, 28 to 68 a minute; what is found is what they leave over"
+    assert rows["behind it"] == "a larger bucket of 685 or more a minute would not have shown yet"
+    assert "others" not in dict(limit_rows(limit_from(record())))
 
 
 @pytest.mark.parametrize("damage", [{"quota": "lines"}, {"low": "much"}])

@@ -25,10 +25,30 @@ def test_the_limit_and_its_kind_are_found(kind: str, limit: int, start: float) -
     assert found.retry_after.verdict == "true"
 
 
-def test_a_short_window_beside_the_minute_is_found() -> None:
-    _, found, _ = search(Served(meter("sliding", 120, part=10)), aim=1000)
-    assert found.opinion.family == "sliding window"
-    assert found.low <= 120 <= found.high
+@pytest.mark.parametrize(("kind", "part", "share"), [("fixed", 1, 5), ("fixed", 10, 47), ("sliding", 10, 47)])
+def test_a_minute_behind_a_short_window_is_found_and_both_are_named(kind: str, part: int, share: int) -> None:
+    prober, found, seconds = search(Served(meter(kind, 280, part=part)), aim=1000)
+    assert found.opinion.family == FAMILIES[kind]
+    assert found.low <= 280 <= found.high <= 1.02 * found.low
+    named = [(one["window"], one["holds"]) for one in found.to_record()["meters"]]
+    assert (float(part), [share, share]) in named
+    assert seconds <= 3 * 60
+    assert prober.ledger.refused <= 1.3 * 280
+
+
+def test_of_a_large_bucket_behind_a_small_one_is_said_from_where_it_would_not_have_shown() -> None:
+    _, found, _ = search(Served(meter("bucket", 300, part=1)), aim=1000)
+    assert found.opinion.family == "token bucket"
+    assert found.low <= 300 <= found.high <= 1.02 * found.low
+    assert 0 < found.unseen < 300
+
+
+def test_a_short_window_alone_has_nothing_behind_it() -> None:
+    prober, found, _ = search(Served(meter("fixed", 20, span=2)), aim=2000)
+    assert prober.behind is None
+    assert found.opinion.spans == (2.0,)
+    assert found.high == 600
+    assert found.low >= 0.98 * 600
 
 
 def test_no_limit_is_never_a_limit() -> None:
@@ -84,3 +104,25 @@ def test_delays_do_not_bend_the_limit() -> None:
     _, found, _ = search(Served(meter("bucket", 600)), network=network)
     assert found.opinion.best is not None
     assert found.low <= 600 <= found.high
+
+
+@pytest.mark.parametrize("limit", [10, 25, 50])
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_no_more_is_refused_than_1_3_windows_worth_however_small_the_quota(kind: str, limit: int) -> None:
+    served = Served(meter(kind, limit, span=5), retry=whole_seconds)
+    prober, found, _ = search(served, longest=5, start=101.9, aim=600)
+    assert prober.ledger.refused <= 1.3 * limit
+    assert found.opinion.family == FAMILIES[kind]
+    assert found.low <= 12 * limit * 1.001
+    assert found.high >= 12 * limit * 0.999
+
+
+def test_what_is_refused_without_end_ends_soon() -> None:
+    left = [6]
+
+    def admit(now: float, asked: Asked) -> Answer:
+        left[0] -= 1
+        return Answer(passed=left[0] >= 0 or left[0] % 40 == 0)
+
+    prober, _, _ = search(admit, refused=1000)
+    assert prober.ledger.refused <= 12

@@ -5,7 +5,8 @@ import pytest
 from loadtests.limits.charging import judged_tokens, price_of
 from loadtests.limits.finding import finding
 from loadtests.limits.observed import Asked
-from loadtests.limits.prober import Bounds, Prober
+from loadtests.limits.prober import Prober
+from loadtests.limits.steps import Bounds
 from loadtests.limits.virtual import Answer, rehearse
 from reference_server.meters import SECOND
 from tests.loadtests.limits.worlds import NEAR, meter

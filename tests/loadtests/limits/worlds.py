@@ -8,7 +8,8 @@ from functools import partial
 from loadtests.limits.finding import Finding, finding
 from loadtests.limits.observed import Asked
 from loadtests.limits.opinion import judged
-from loadtests.limits.prober import Bounds, Prober
+from loadtests.limits.prober import Prober
+from loadtests.limits.steps import Bounds
 from loadtests.limits.virtual import Answer, Network, rehearse
 from reference_server.meters import SECOND, Both, Bucket, FixedWindow, Meter, SlidingWindow
 
