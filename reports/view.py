@@ -93,11 +93,13 @@ def again(run: Run, lacking: Lacking) -> list[str]:
 
 def counts_line(verdict: Verdict) -> str:
     """How many checks ended how, in one line that is the same in every format."""
-    return ", ".join(f"{count} {name}" for name, count in shown_counts(verdict))
+    return ", ".join(f"{count} {name}" for name, count in shown_counts(verdict)) or "none ran"
 
 
 def shown_counts(verdict: Verdict) -> list[tuple[str, int]]:
-    """Name and number of what a report counts."""
+    """Name and number of what a report counts; nothing where no check ran, as in a load alone."""
+    if not any(verdict.counts.values()):
+        return []
     return [(name, count) for name, count in verdict.counts.items() if count or name in _ALWAYS]
 
 
