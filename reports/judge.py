@@ -127,9 +127,10 @@ def judge(run: Run, gate: Gate, today: date, baseline: Iterable[Load] = ()) -> V
         *_load_doubts(run, loads, limits),
     ]
     rot = [f"the waiver of {one.waiver.check} is stale: {one.why}" for one in stale]
-    aimless = tuple(load for load in loads if not load.doubt and all(slo.state == "not-judged" for slo in load.slos))
+    every: tuple[LoadSummary | LimitSummary, ...] = (*loads, *limits)
+    aimless = tuple(one for one in every if not one.doubt and all(slo.state == "not-judged" for slo in one.slos))
     # A load that nothing was asked of keeps nothing and breaks nothing.
-    status: Status = "measured" if aimless and not (run.outcomes or limits or len(aimless) < len(loads)) else "conforms"
+    status: Status = "measured" if aimless and not (run.outcomes or len(aimless) < len(every)) else "conforms"
     if failures:
         status = "does-not-conform"
     elif doubts:
@@ -283,14 +284,22 @@ def _load_doubts(run: Run, loads: tuple[LoadSummary, ...], limits: tuple[LimitSu
     yield from _slo_reasons(every, "not-enough")
 
 
-def _aimless_notes(loads: Iterable[LoadSummary]) -> Iterable[str]:
+def _aimless_notes(aimless: Iterable[LoadSummary | LimitSummary]) -> Iterable[str]:
     """What was measured and not judged, and how it would be."""
-    for load in loads:
-        key = "capacity_at_least" if load.load.capacity is not None else "ttft_p95_ms"
+    for one in aimless:
+        key, example = _objective_for(one)
         yield (
-            f"load {load.profile} was measured and not judged: the gate has no objective for it; set one in [slo] of "
-            f"gate.toml, such as {key} = {OBJECTIVES[key].example:g}"
+            f"load {one.profile} was measured and not judged: the gate has no objective for it; set one in [slo] of "
+            f"gate.toml, such as {key} = {example:g}"
         )
+
+
+def _objective_for(one: LoadSummary | LimitSummary) -> tuple[str, float]:
+    """An objective that would judge it: its name, and a number for it."""
+    if isinstance(one, LimitSummary):
+        return next((name, goal.example) for name, goal in LIMIT_OBJECTIVES.items() if goal.quota == one.limit.quota)
+    key = "capacity_at_least" if one.load.capacity is not None else "ttft_p95_ms"
+    return key, OBJECTIVES[key].example
 
 
 def _counts(run: Run, findings: tuple[Finding, ...]) -> Mapping[str, int]:

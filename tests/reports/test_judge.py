@@ -270,8 +270,13 @@ def test_a_load_that_nothing_was_asked_of_was_measured_and_not_judged(judging: J
     assert judging(load_only(valid=False, reason="late")).status == "could-not-judge"
 
 
-def test_a_search_for_a_limit_compares_with_what_is_documented(judging: Judging) -> None:
-    assert judging(Story(loads=[LIMIT], command="load")).status == "conforms"
+def test_a_search_for_a_limit_judges_where_an_objective_says_how_much(judging: Judging) -> None:
+    search = Story(loads=[LIMIT], command="load")
+    verdict = judging(search)
+    assert (verdict.status, verdict.exit_code) == ("measured", 0)
+    assert "such as rpm_limit_at_least = 1000" in verdict.notes[0]
+    assert judging(search, Gate(slo={"rpm_limit_at_least": 1.0})).status == "conforms"
+    assert judging(search, Gate(slo={"rpm_limit_at_least": 1e9})).status == "does-not-conform"
 
 
 def test_a_waiver_of_a_check_says_nothing_about_a_load(judging: Judging) -> None:
