@@ -10,7 +10,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
-from benchmarks.load.servers import Asked, Running, Setting, calibrated, certificate, own
+from benchmarks.load.servers import Asked, Running, Setting, calibrated, certificate, floor, own
 from loadtests.launch import run_load
 
 WARMUP = 2
@@ -134,6 +134,14 @@ def spread(runs: list[Figures], name: str) -> str:
     return shown[0] if shown[0] == shown[1] else " to ".join(shown)
 
 
+def bare(bench: Bench, setting: Setting, streams: int, requests: int) -> Figures:
+    """Reported minus true of bare sockets, in ms, percentile by percentile."""
+    with calibrated(bench.server, setting, bench.pin) as running:
+        reported = floor(running, setting, streams, requests)
+    true = [one.ttft_ms for one in running.asked if one.sent]
+    return {f"bare_p{percent}": quantile(reported, percent) - quantile(true, percent) for percent in (50, 99)}
+
+
 def quantile(values: list[float], percent: float) -> float:
     """The smallest value that so many percent do not exceed."""
     ordered = sorted(values)
@@ -141,11 +149,14 @@ def quantile(values: list[float], percent: float) -> float:
 
 
 def fidelity(streams: int) -> Callable[[Bench], Figures]:
+    """So many streams at once, and then what bare sockets make of the same, for what the machine itself adds."""
+
     def run(bench: Bench) -> Figures:
         setting = Setting()
         with calibrated(bench.server, setting, bench.pin) as running:
             ran = Load(running, setting, open_loop(streams, setting, 5 * bench.size))
-        return compared(ran, running.asked)
+        figures = compared(ran, running.asked)
+        return {**figures, **bare(bench, setting, streams, len(ran.samples))}
 
     return run
 

@@ -125,6 +125,19 @@ def certificate() -> Iterator[tuple[str, str]]:
         yield crt, key
 
 
+def floor(running: Running, setting: Setting, streams: int, requests: int) -> list[float]:
+    """The ms to the first token of each request of a closed loop on bare sockets (`floor.py`)."""
+    program = Path(__file__).with_name("floor.py")
+    numbers = [str(number) for number in (running.port, streams, requests, setting.tokens)]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(program), *numbers], capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"no floor: {done.stderr[-300:]}")
+    found: list[float] = json.loads(done.stdout)
+    return found
+
+
 def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0))
 

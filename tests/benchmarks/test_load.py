@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.load.cells import CELLS, Aim, compared, quantile
-from benchmarks.load.servers import Asked, Setting, certificate, own
+from benchmarks.load.servers import Asked, Setting, certificate, floor, own
 from loadtests.pool import Pool
 from loadtests.streams import read_stream
 
@@ -63,3 +63,14 @@ def test_our_own_server_tells_the_truth_over_tls_and_has_a_tail() -> None:
 
 def test_cells_have_names_of_their_own() -> None:
     assert len({cell.name for cell in CELLS}) == len(CELLS)
+
+
+def test_bare_sockets_ask_as_often_as_they_are_told_and_wait_for_the_first_token() -> None:
+    setting = Setting(20, 1, 4)
+    with own(setting) as running:
+        reported = floor(running, setting, 3, 7)
+    assert len(reported) == len(running.asked) == 7
+    # A server that answers after 20 ms is not answered sooner.
+    assert min(reported) >= 20
+    with own(setting) as running:
+        assert len(floor(running, setting, 5, 2)) == 2

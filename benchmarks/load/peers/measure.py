@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load.cells import WARMUP, Bench, Figures, Load, compared, open_loop, quantile
+from benchmarks.load.cells import WARMUP, Bench, Figures, Load, bare, compared, open_loop, quantile
 from benchmarks.load.peers.genai_bench import GENAI_BENCH
 from benchmarks.load.peers.guidellm import GUIDELLM
 from benchmarks.load.peers.inference_perf import INFERENCE_PERF
@@ -25,19 +25,22 @@ from benchmarks.load.servers import Asked, Setting, calibrated
 PEERS = {peer.program: peer for peer in (SERVEBENCH, INFERENCE_PERF, GUIDELLM, GENAI_BENCH)}
 OURS = "seatrial"
 OPEN = "seatrial, open loop"
+BARE = "bare sockets"
 WAVES = 4
 _MOST_SECONDS = 150
 
 
 def measured(bench: Bench, folders: dict[str, Path], streams: int, runs: int) -> dict[str, list[Figures]]:
     """`runs` of each, with so many streams open at once. Ours as the peers do it, and with arrivals of their own."""
-    rows: dict[str, list[Figures]] = {name: [] for name in (OURS, OPEN, *folders)}
+    rows: dict[str, list[Figures]] = {name: [] for name in (OURS, OPEN, BARE, *folders)}
     setting = Setting()
     requests = max(20, WAVES * streams)
     closed = {"concurrency": streams, "requests": requests, "duration": 4 * WAVES * setting.seconds}
     for _ in range(runs):
         rows[OURS].append(ours(bench, setting, closed, requests)[0])
         rows[OPEN].append(ours(bench, setting, open_loop(streams, setting, WAVES))[0])
+        found = bare(bench, setting, streams, requests)
+        rows[BARE].append({f"ttft_{name.partition('_')[2]}": value for name, value in found.items()})
         for name, folder in folders.items():
             rows[name].append(theirs(bench, PEERS[name], folder, Order(setting, streams, requests))[0])
     return rows
