@@ -89,7 +89,7 @@ def _goodput(found: Goodput, seconds: float) -> str:
     return (
         f"{share:.3g} % of requests were good ({100 * low:.3g} to {100 * high:.3g} %){rate}: {found.told}; "
         f"{100 * found.good / found.requests:.3g} % from the actual send; "
-        f"{found.failed:,} failed{f', missed: {missed}' if missed else ''}"
+        f"{found.failed:,} without a whole answer{f', missed: {missed}' if missed else ''}"
     )
 
 
