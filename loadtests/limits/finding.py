@@ -10,15 +10,17 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from loadtests.limits.charging import agreed
 from loadtests.limits.hints import Told, limits_told, promises, remaining_told
 from loadtests.limits.limiters import Bucket, Fixed, clocked
 from loadtests.limits.observed import Observation, Price, one_each
 from loadtests.limits.opinion import MINUTE, Opinion
 from loadtests.limits.others import Others
 from loadtests.limits.prober import Prober
+from loadtests.limits.tariff import Tariff
 
 _PHASES = 120
 _LONG = 3
@@ -45,6 +47,7 @@ class Finding:
     told_limit: Told
     told_remaining: Told
     ended: str
+    tariff: Tariff = field(default_factory=Tariff)
 
     @property
     def found(self) -> bool:
@@ -54,6 +57,7 @@ class Finding:
     def to_record(self) -> dict[str, Any]:
         """The verdict as the log has it; `low` and `high` are of the limit a minute, `high` None where unbounded."""
         best = self.opinion.best
+        charge, tariff = agreed("" if best is None else best.price, self.tariff)
         return {
             "quota": self.quota,
             "found": self.found,
@@ -71,7 +75,8 @@ class Finding:
             "fresh": best is None or best.fresh,
             "contradictions": 0 if best is None else best.contradictions,
             "checked": 0 if best is None else best.checked,
-            "charge": "" if best is None else best.price,
+            "charge": charge,
+            "tariff": tariff.to_record() if self.quota == "tokens" else None,
             "retry_after": self.retry_after.to_record(),
             "told_limit": self.told_limit.to_record(),
             "told_remaining": self.told_remaining.to_record(),
@@ -124,6 +129,7 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         told_limit=limits_told(seen, replace(opinion, low=low, high=high)),
         told_remaining=remaining_told(seen, opinion, price),
         ended=prober.ended,
+        tariff=prober.tariff,
     )
 
 

@@ -17,8 +17,10 @@ from loadtests.limits.others import Others, others_of, suspected, watch
 from loadtests.limits.returning import APART, until_return
 from loadtests.limits.spending import ask_wide, use_up
 from loadtests.limits.steps import Bounds, Course, Ledger, Send, Step, Wait
+from loadtests.limits.tariff import Tariff, told
+from loadtests.limits.telling import Trial
 
-Phase = Literal["fill", "return", "burst", "long", "watch", "over"]
+Phase = Literal["fill", "return", "burst", "long", "watch", "charge", "over"]
 
 
 # Seconds after the head of the first fill: what is forgotten in the rhythm in which it came shows by this.
@@ -67,6 +69,7 @@ class Prober:
         self.opinion = Opinion()
         self.behind: Opinion | None = None
         self.others: Others | None = None
+        self.tariff = Tariff()
         self.trace: list[tuple[float, Opinion]] = []
         self._judge = judge
         self._plain, self._broken = plain, broken
@@ -74,12 +77,13 @@ class Prober:
         self._alone: Opinion | None = None
         self._burst_begun = 0.0
         self._first_full = 0
+        self._judged_until: int | None = None
         self._course: Course | None = None
 
     @property
     def seen(self) -> list[Observation]:
-        """What was answered so far, in the order of the answers."""
-        return self.ledger.seen
+        """What was answered so far, in the order of the answers, but for those that tell how they are charged."""
+        return self.ledger.seen[: self._judged_until]
 
     @property
     def sent(self) -> int:
@@ -154,6 +158,7 @@ class Prober:
         yield from self._cycles()
         if self._wide is not None and self.opinion.enough:
             yield from self._try_wide(self._wide)
+            yield from self._try_charges()
         # Tokens are not asked for one by one, so nothing could be asked as fast as a short window of them allows.
         known = self.opinion.enough or self._only_rate
         if known and not self._finer and self.opinion.period < self.bounds.longest / 2:
@@ -206,6 +211,14 @@ class Prober:
         if ledger.refused > refused:
             yield from use_up(ledger, self._finer)
         self._enough()
+
+    def _try_charges(self) -> Course:
+        """What a request is charged when it comes and when it is answered; the limit is judged without these."""
+        self.phase = "charge"
+        yield from self.ledger.settle()
+        self._judged_until = len(self.ledger.seen)
+        if told(self.seen):
+            self.tariff = yield from Trial(self.ledger, self.opinion).run()
 
     def _judged(self) -> Opinion:
         """What was seen means this; behind a shorter window, what that one does not account for."""
