@@ -76,6 +76,9 @@ def agreed(named: str, tariff: Tariff) -> tuple[str, Tariff]:
         "asked, settled by usage": tariff.settled is False or tariff.admission is False,
     }
     left = [way for way in ways if not wrong.get(way, False)]
+    if named == "asked" and left and tariff.settled is None:
+        # All requests say so.
+        tariff = replace(tariff, settled=False)
     if not tariff.by or named in ("", "each"):
         return named, tariff
     if not left:

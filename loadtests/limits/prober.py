@@ -14,10 +14,11 @@ from loadtests.limits.fitting import accounted
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import Judge, Opinion
 from loadtests.limits.others import Others, others_of, suspected, watch
+from loadtests.limits.refusing import Refusals
 from loadtests.limits.returning import APART, until_return
 from loadtests.limits.spending import ask_wide, use_up
 from loadtests.limits.steps import Bounds, Course, Ledger, Send, Step, Wait
-from loadtests.limits.tariff import Tariff, told
+from loadtests.limits.tariff import Tariff, together, told
 from loadtests.limits.telling import Trial
 
 Phase = Literal["fill", "return", "burst", "long", "watch", "charge", "over"]
@@ -219,6 +220,9 @@ class Prober:
         self._judged_until = len(self.ledger.seen)
         if told(self.seen):
             self.tariff = yield from Trial(self.ledger, self.opinion).run()
+        if not self.tariff.whole:
+            shown = yield from Refusals(self.ledger, self.opinion).run()
+            self.tariff = together(self.tariff, shown)
 
     def _judged(self) -> Opinion:
         """What was seen means this; behind a shorter window, what that one does not account for."""
