@@ -95,7 +95,7 @@ class LimitPlan(Plan):
     @property
     def trial(self) -> int:
         """The most tokens that are used to see how a request is charged."""
-        return tokens_of_trial(self.search.up_to) if self.search.quota == "tokens" else 0
+        return _trial(self.search)
 
     def to_record(self) -> dict[str, Any]:
         """The plan as a JSON object for the log."""
@@ -146,16 +146,20 @@ def limit_plan(name: str, overrides: Mapping[str, Any]) -> LimitPlan:
         deadline=row.deadline,
         drain=row.deadline + 5,
     )
-    trial = tokens_of_trial(row.up_to) if row.quota == "tokens" else 0
     return LimitPlan(
         profile,
         bounds.requests,
-        bounds.requests * (most_tokens(row.prompt_tokens) + row.max_tokens) + trial,
+        bounds.requests * (most_tokens(row.prompt_tokens) + row.max_tokens) + _trial(row),
         likely * (row.prompt_tokens + row.max_tokens),
         row.seconds,
         row,
         bounds,
     )
+
+
+def _trial(row: LimitProfile) -> int:
+    """The most tokens that are used to see how a request is charged."""
+    return tokens_of_trial(row.up_to * max(1.0, row.longest / 60)) if row.quota == "tokens" else 0
 
 
 def _checked(row: LimitProfile, key: str, value: Any) -> Any:

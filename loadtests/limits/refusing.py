@@ -28,11 +28,15 @@ WAYS = {
 _MOST_CYCLES = 40
 _ROUNDS = 3
 _NEARLY = 0.94
+_LARGEST = 2.5
+# What one round may use beside what empties the quota: so many times what is asked for at once.
+_WORTH = 16
 # Requests that may be refused in one round.
 _BORNE = 20
 _SURE = 2
 _ENOUGH = 4
 _PAUSES = 3
+_DRAINED = 8
 _RISES = 1.6
 _AGED = 0.9
 _FEW = 2 * PROMPT + TOLERANCE
@@ -157,6 +161,7 @@ class Refusals:
         self._over = False
         self._ratio = 1.0
         self._there = math.inf
+        self._spent, self._allowed = 0.0, float(_WORTH * self._size)
         self._wrong: Counter[str] = Counter()
         self._ruled = Ruled(0.0, 0.0, self._sizes)
 
@@ -168,6 +173,7 @@ class Refusals:
         low, high = (self._known.low / MINUTE, self._known.high / MINUTE) if bucket else (0.0, 0.0)
         self._ruled = Ruled(low, 1.02 * high, self._sizes)
         for _ in range(_ROUNDS if bucket else 1):
+            self._allowed = self._spent + _WORTH * self._size
             begun = yield from self._spend()
             yield from self._cycles(begun)
             if bucket:
@@ -198,6 +204,8 @@ class Refusals:
             if one is None or not one.passed or one.failed:
                 break
             spent += one.used or self._size
+            if spent > 1.2 * known.holds[0]:
+                break
             self._ratio = max(1.0, (one.used or self._size) / self._size)
             if not known.is_bucket and spent + (one.used or self._size) > _NEARLY * known.holds[0]:
                 break
@@ -228,7 +236,7 @@ class Refusals:
             # More than comes back meanwhile.
             prompt = int((self._size / 4 + back * turn) / self._ratio)
             filler = Asked(kind="probe", prompt=max(3 * PROMPT, prompt), max_tokens=1)
-            if prompt * self._ratio > self._size:
+            if prompt * self._ratio > _LARGEST * self._size or self._spent > self._allowed:
                 return
             for asked in (filler, self._wide(1), self._wide(CANDIDATES), self._wide(1), _MIDDLE):
                 if asked is None:
@@ -248,7 +256,12 @@ class Refusals:
 
     def _pauses(self, low: float) -> Course:
         """What comes back while nothing is asked would do for a short prompt, not for what is asked for."""
+        filler = Asked(kind="probe", prompt=max(3 * PROMPT, int(self._size / 4 / self._ratio)), max_tokens=1)
         for _ in range(_PAUSES):
+            for _ in range(_DRAINED):
+                one = yield from self._ask(filler)
+                if one is None or not one.passed:
+                    break
             one = yield from self._ask(small())
             if one is None or self._over:
                 return
@@ -282,6 +295,7 @@ class Refusals:
             self._over = True
             return None
         self._seen.append(one)
+        self._spent += (one.used or 0) if one.passed else 0
         if asked.max_tokens == 1:
             self._sizes[asked.prompt] = max(
                 self._sizes.get(asked.prompt, 0.0), self._ratio * asked.prompt, one.used or 0

@@ -13,6 +13,7 @@ from typing import Any
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import MINUTE, Opinion
 from loadtests.limits.steps import Ledger, Send, Step, Wait
+from loadtests.prompts import most_tokens
 
 PROMPT = 16
 # What a short prompt and one token cost, in any way of counting them.
@@ -97,7 +98,9 @@ def size_of(capacity: float) -> int:
 
 def tokens_of_trial(capacity: float) -> int:
     """The most tokens that finding out how requests are charged can use, with answers that never stop early."""
-    return 4 * (3 + 2 * CANDIDATES) * min(_MOST, int(capacity / _PART) + 1)
+    size = min(_MOST, int(capacity / _PART) + 1)
+    # Three long prompts where headers tell; else the quota once, and then some for each of three rounds.
+    return int(1.2 * capacity) + 3 * most_tokens(size) + 20 * CANDIDATES * size
 
 
 def small() -> Asked:
