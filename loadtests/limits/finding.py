@@ -47,6 +47,7 @@ class Finding:
     told_limit: Told
     told_remaining: Told
     ended: str
+    charge: str = ""
     tariff: Tariff = field(default_factory=Tariff)
 
     @property
@@ -57,7 +58,6 @@ class Finding:
     def to_record(self) -> dict[str, Any]:
         """The verdict as the log has it; `low` and `high` are of the limit a minute, `high` None where unbounded."""
         best = self.opinion.best
-        charge, tariff = agreed("" if best is None else best.price, self.tariff)
         return {
             "quota": self.quota,
             "found": self.found,
@@ -75,8 +75,8 @@ class Finding:
             "fresh": best is None or best.fresh,
             "contradictions": 0 if best is None else best.contradictions,
             "checked": 0 if best is None else best.checked,
-            "charge": charge,
-            "tariff": tariff.to_record() if self.quota == "tokens" else None,
+            "charge": self.charge,
+            "tariff": self.tariff.to_record() if self.quota == "tokens" else None,
             "retry_after": self.retry_after.to_record(),
             "told_limit": self.told_limit.to_record(),
             "told_remaining": self.told_remaining.to_record(),
@@ -116,6 +116,7 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
         high = math.inf
+    charge, tariff = agreed("" if best is None else best.price, prober.tariff)
     return Finding(
         quota=quota,
         opinion=opinion,
@@ -129,7 +130,8 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         told_limit=limits_told(seen, replace(opinion, low=low, high=high)),
         told_remaining=remaining_told(seen, opinion, price),
         ended=prober.ended,
-        tariff=prober.tariff,
+        charge=charge,
+        tariff=tariff,
     )
 
 

@@ -31,6 +31,7 @@ _HEAD = 4
 _SETTLE = 3.0
 _FIRST_GAP = 0.25
 _CYCLES = 16
+_TWICE = 2
 _FEW = 8
 _TRIED = 10
 _SHORT = 3.0
@@ -204,7 +205,16 @@ class Prober:
         """Ask for much and use little, as often as a limit on what is asked for would allow, and a fifth more."""
         ledger = self.ledger
         yield from ledger.until(ledger.now + (self.bounds.longest / 4 if self.opinion.is_bucket else 0.0))
-        if not (yield from self._until_return(_FIRST_GAP)):
+        for _ in range(_TWICE):
+            if not (yield from self._until_return(_FIRST_GAP)):
+                return
+            if self._enough():
+                break
+            # What returned was not what was thought: once more, and then with the whole quota.
+            yield from self._cycles()
+            last = max((one.sent for one in self.seen if one.passed), default=ledger.now)
+            yield from ledger.until(last + (0.25 if self.opinion.is_bucket else 1.01) * self.opinion.period)
+        if not self.opinion.enough:
             return
         passed = max(1, sum(1 for one in self.seen if one.passed and one.asked == self._plain))
         refused = ledger.refused

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from loadtests.limits.fitting import returns
 from loadtests.limits.limiters import Fixed
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import MINUTE, Opinion
@@ -161,6 +162,7 @@ class Refusals:
         self._over = False
         self._ratio = 1.0
         self._there = math.inf
+        self._lasts, self._sure = known.period, True
         self._spent, self._allowed = 0.0, float(_WORTH * self._size)
         self._wrong: Counter[str] = Counter()
         self._ruled = Ruled(0.0, 0.0, self._sizes)
@@ -215,15 +217,24 @@ class Refusals:
             self._there = (1.2 * self._ratio + _RISES * 1.1) * self._size + _FEW if refused else math.inf
             yield from ledger.until(ledger.now + _RISES * self._size * MINUTE / known.low)
         else:
-            self._there = 1.02 * known.holds[1] - 0.98 * spent
+            # Where a window may begin meanwhile, nobody knows what there is.
+            self._there = 1.02 * known.holds[1] - 0.98 * spent if self._sure else math.inf
         return begun
 
     def _fresh(self, at: float) -> float:
-        """The first moment from then on with most of a window ahead."""
+        """The first moment from then on with most of a window ahead: just after service may have returned."""
         best, span = self._known.best, self._known.period
-        if best is None or not isinstance(best.limiter, Fixed) or best.limiter.anchored:
+        self._lasts, self._sure = span, True
+        if best is None or not isinstance(best.limiter, Fixed):
             return at
-        begun = best.limiter.starts[0] + best.limiter.within + self._known.slack + 0.1
+        pairs = sorted(returns(sorted(self._ledger.seen, key=lambda one: one.sent)), key=lambda pair: pair[1] - pair[0])
+        if not pairs or pairs[0][1] - pairs[0][0] > span / 3:
+            self._sure = False
+            return at
+        # Windows begin between a refusal and the first that passed after it.
+        low, high = pairs[0]
+        self._lasts = span - (high - low)
+        begun = high + self._known.slack + 0.1
         return begun + span * math.ceil((at - begun) / span)
 
     def _cycles(self, begun: float) -> Course:
@@ -243,7 +254,7 @@ class Refusals:
                     continue
                 if sum(one.passed is False for one in self._seen) >= _BORNE:
                     return
-                if not known.is_bucket and ledger.now - begun > _AGED * known.period:
+                if not known.is_bucket and ledger.now - begun > _AGED * self._lasts:
                     return
                 one = yield from self._ask(asked)
                 if one is None or self._over:

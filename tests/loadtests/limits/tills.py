@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -111,7 +112,23 @@ class KnownLimit(Prober):
     def _search(self) -> Course:
         for _ in range(3):
             yield from self.ledger.send(self.ledger.now + 0.1, self._plain)
+        if self.known.family == "fixed window":
+            yield from self._see_a_window_begin()
         yield from self._try_charges()
+
+    def _see_a_window_begin(self) -> Course:
+        """Use up what the window has, and ask just before and just after its end."""
+        ledger = self.ledger
+        for asked in (replace(self._plain, prompt=int(self.known.low / 20)), self._plain):
+            refused = ledger.refused
+            while ledger.refused == refused:
+                yield from ledger.send(ledger.now + 0.1, asked)
+                yield from ledger.settle()
+        ends = 60 * math.ceil((ledger.now + 3) / 60)
+        for at in (ends - 2, ends + 0.1):
+            yield from ledger.until(at)
+            yield from ledger.send(at, self._plain)
+            yield from ledger.settle()
 
     def _judged(self) -> Opinion:
         return self.known
