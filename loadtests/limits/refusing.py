@@ -38,6 +38,8 @@ _SURE = 2
 _ENOUGH = 4
 _PAUSES = 3
 _DRAINED = 8
+# The shortest of the prompts that empty a quota.
+_SHORTER = 100
 _RISES = 1.6
 _AGED = 0.9
 _FEW = 2 * PROMPT + TOLERANCE
@@ -156,6 +158,7 @@ class Refusals:
         self._ledger = ledger
         self._known = known
         self._size = size_of(known.holds[0])
+        self._heavy = self._size
         self._name = "best_of"
         self._seen: list[Observation] = []
         self._sizes: dict[int, float] = {}
@@ -195,21 +198,26 @@ class Refusals:
     def _spend(self) -> Generator[Step, None, float]:
         """Use the quota up but for its last part, a bucket whole, and then let it rise; when that began (s)."""
         ledger, known = self._ledger, self._known
-        heavy = Asked(kind="probe", prompt=self._size, max_tokens=1)
+        heavy = Asked(kind="probe", prompt=self._heavy, max_tokens=1)
         if not known.is_bucket:
             last = max((one.sent for one in ledger.seen if one.passed), default=ledger.now)
             yield from ledger.until(self._fresh(last + known.period * 1.01 + 0.1))
         begun, spent = ledger.now, 0.0
         one: Observation | None = None
-        for _ in range(int(2 * known.holds[0] / self._size)):
+        for _ in range(int(2 * known.holds[0] / min(_SHORTER, self._size)) + 4):
             one = yield from ask(ledger, heavy)
+            if one is not None and one.failed and self._heavy > _SHORTER:
+                # Too long for the endpoint.
+                self._heavy = max(_SHORTER, self._heavy // 4)
+                heavy = replace(heavy, prompt=self._heavy)
+                continue
             if one is None or not one.passed or one.failed:
                 break
-            spent += one.used or self._size
+            spent += one.used or self._heavy
             if spent > 1.2 * known.holds[0]:
                 break
-            self._ratio = max(1.0, (one.used or self._size) / self._size)
-            if not known.is_bucket and spent + (one.used or self._size) > _NEARLY * known.holds[0]:
+            self._ratio = max(1.0, (one.used or self._heavy) / self._heavy)
+            if not known.is_bucket and spent + (one.used or self._heavy) > _NEARLY * known.holds[0]:
                 break
         if known.is_bucket:
             # Less than the last one that was refused, and what comes back.
@@ -296,9 +304,13 @@ class Refusals:
             self._over = True
             return None
         if one.failed:
-            # Refused for itself: by another name, or not at all.
-            self._name = "n" if self._name == "best_of" and asked.candidates > 1 else ""
-            self._over = asked.candidates == 1
+            # Refused for itself: by another name or not at all, or for less.
+            if asked.candidates > 1:
+                self._name = "n" if self._name == "best_of" else ""
+            elif asked.max_tokens > 1 and (size := size_of(12.5 * self._size)):
+                self._size = size
+            else:
+                self._over = True
             self._seen = []
             return one
         if one.passed and asked.max_tokens > 1 and (one.used is None or one.used > asked.max_tokens / 4):

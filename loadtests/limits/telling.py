@@ -32,6 +32,7 @@ _LONG = 1_000
 _DEADLINE = 35.0
 _ALIKE = 0.1
 _CONTROL = 0.25
+_LEAST = 200
 
 Answers = tuple[Observation, Observation, Observation, Observation]
 
@@ -49,6 +50,7 @@ class Trial:
         self._ledger = ledger
         self._known = known
         self._size = size_of(known.holds[0])
+        self._prompt = max(_LEAST, self._size // 2)
         self._name = "best_of"
         self._last: Observation | None = None
 
@@ -80,8 +82,12 @@ class Trial:
 
     def _round(self) -> Course:
         yield from self._wide(1)
-        prompt = Asked(kind="probe", prompt=self._size, max_tokens=1)
-        self._control((yield from self._between(prompt)))
+        answers = yield from self._between(Asked(kind="probe", prompt=self._prompt, max_tokens=1))
+        if answers[1].failed and self._prompt > _LEAST:
+            # Too long for the endpoint.
+            self._prompt, self._last = _LEAST, None
+            answers = yield from self._between(Asked(kind="probe", prompt=self._prompt, max_tokens=1))
+        self._control(answers)
         if self._name:
             yield from self._wide(CANDIDATES)
         yield from self._overlap()

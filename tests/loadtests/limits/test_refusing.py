@@ -67,6 +67,11 @@ def test_candidates_by_another_name_where_best_of_is_refused() -> None:
     assert tariff.multiplied is None
 
 
+def test_less_is_asked_for_where_much_is_refused() -> None:
+    tariff = charged("sliding", LIMIT, till("sliding", LIMIT, "settled", longest=1500)).tariff
+    assert (tariff.admission, tariff.settled) == (True, True)
+
+
 def seen(*passed: tuple[Asked, bool]) -> list[Observation]:
     return [
         Observation(sent=float(place), answered=place + 0.1, passed=let, asked=asked, used=asked.prompt + 1)
