@@ -308,7 +308,8 @@ class Refusals:
             if asked.candidates > 1:
                 self._name = "n" if self._name == "best_of" else ""
             elif asked.max_tokens > 1 and (size := size_of(12.5 * self._size)):
-                self._size = size
+                # Candidates may have been refused for that as well.
+                self._size, self._name = size, "best_of"
             else:
                 self._over = True
             self._seen = []
