@@ -275,7 +275,7 @@ class Refusals:
 
     def _pauses(self, low: float) -> Course:
         """What comes back while nothing is asked would do for a short prompt, not for what is asked for."""
-        filler = Asked(kind="probe", prompt=max(3 * PROMPT, int(self._size / 4 / self._ratio)), max_tokens=1)
+        filler = Asked(kind="probe", prompt=max(3 * PROMPT, int(self._size / 2 / self._ratio)), max_tokens=1)
         for _ in range(_PAUSES):
             for _ in range(_DRAINED):
                 one = yield from self._ask(filler)
