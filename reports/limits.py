@@ -21,6 +21,8 @@ class Limit:
     """One search: between which bounds the limit a minute lies (`high` None: no bound), and how that shows.
 
     `meters` are the limiters that were found, the one of a minute first; `told` has what was made of each header.
+    `tariff` says how tokens are charged: `admission`, `settled` and `multiplied`, None where that did not show;
+    `candidates` is the name by which several were asked for.
     """
 
     profile: str
@@ -38,6 +40,8 @@ class Limit:
     contradictions: int = 0
     checked: int = 0
     charge: str = ""
+    tariff: Mapping[str, bool | None] | None = None
+    candidates: str = "best_of"
     unseen: float = 0.0
     others: Mapping[str, float | None] | None = None
     open: str = ""
@@ -92,6 +96,8 @@ def limit_from(record: Mapping[str, Any]) -> Limit:
         contradictions=int(verdict.get("contradictions", 0)),
         checked=int(verdict.get("checked", 0)),
         charge=str(verdict.get("charge", "")),
+        tariff=_tariff(verdict.get("tariff")),
+        candidates=_candidates(verdict.get("tariff")),
         unseen=float(verdict.get("unseen", 0.0)),
         others=_others(verdict.get("others")),
         open=str(verdict.get("open", "")),
@@ -147,11 +153,47 @@ def limit_rows(limit: Limit) -> list[tuple[str, str]]:
         rows += [(name, verdict) for name, verdict in limit.told.items()]
     if limit.quota == "tokens" and limit.charge not in ("", "each"):
         rows.append(("charged by", limit.charge))
+    if limit.quota == "tokens" and limit.found:
+        rows += charged(limit)
     if limit.found:
         rows.append(("contradicted by", f"{limit.contradictions:,} of the {limit.checked:,} requests that decide"))
     if limit.open:
         rows.append(("open", limit.open))
     return [*rows, ("ended", limit.ended), ("sent", _sent(limit))]
+
+
+def charged(limit: Limit) -> list[tuple[str, str]]:
+    """When a request is charged for what, and whether candidates multiply that; each of them a line."""
+    tariff = limit.tariff or {}
+    unknown = "undecided: it did not show"
+    admission, settled, multiplied = (tariff.get(name) for name in ("admission", "settled", "multiplied"))
+    before = {True: "max_tokens counts, before it is used", False: "max_tokens does not count", None: unknown}
+    after = {True: "corrected to what was used", False: "never: what was asked for stays counted", None: unknown}
+    many = {True: "multiplies what max_tokens counts", False: "does not multiply the charge", None: unknown}
+    if admission is False:
+        after[True] = "what was used is charged when the answer ends"
+        many[None] = "max_tokens does not count, so there is nothing to multiply"
+    elif admission is None:
+        after[True] = "only what was used stays counted"
+    elif multiplied is None and not limit.candidates:
+        many[None] = "undecided: requests with best_of or n were refused"
+    return [
+        ("charged when asked", before[admission]),
+        ("charge settled", after[settled]),
+        (limit.candidates or "best_of", many[multiplied]),
+    ]
+
+
+def _tariff(value: Any) -> Mapping[str, bool | None] | None:
+    """How tokens are charged, as the log has it."""
+    if value is None:
+        return None
+    return {name: _yes_or_no(value.get(name)) for name in ("admission", "settled", "multiplied")}
+
+
+def _candidates(value: Any) -> str:
+    """By which name candidates were asked for; empty where each was refused."""
+    return "best_of" if value is None else str(value.get("candidates", "best_of"))
 
 
 def _meter(meter: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from loadtests.limits.observed import Asked, Observation, Price, Timeline
 from loadtests.limits.opinion import Opinion, judged
+from loadtests.limits.tariff import Tariff
 
 # A prompt is reckoned otherwise than it is counted in the end.
 _ROOM = 1.02
@@ -64,6 +65,25 @@ def judged_tokens(seen: Sequence[Observation], *, beyond: float = 0.0) -> Opinio
     least = min(wrong.values())
     names = " or ".join(name for name, count in wrong.items() if count == least)
     return replace(opinion, best=replace(opinion.best, price=names))
+
+
+def agreed(named: str, tariff: Tariff) -> tuple[str, Tariff]:
+    """The ways that fit all requests and what single ones showed; what speaks against the former is not said."""
+    ways = named.split(" or ")
+    wrong = {
+        "usage": tariff.admission is True or tariff.settled is False,
+        "asked": tariff.settled is True or tariff.admission is False,
+        "asked, settled by usage": tariff.settled is False or tariff.admission is False,
+    }
+    left = [way for way in ways if not wrong.get(way, False)]
+    if named == "asked" and left and tariff.settled is None:
+        # All requests say so.
+        tariff = replace(tariff, settled=False)
+    if not tariff.by or named in ("", "each"):
+        return named, tariff
+    if not left:
+        return named, Tariff(candidates=tariff.candidates)
+    return " or ".join(left), tariff
 
 
 def _contradictions(opinion: Opinion, seen: Sequence[Observation], price: Price) -> int:

@@ -10,15 +10,17 @@ import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from loadtests.limits.charging import agreed
 from loadtests.limits.hints import Told, limits_told, promises, remaining_told
 from loadtests.limits.limiters import Bucket, Fixed, clocked
 from loadtests.limits.observed import Observation, Price, one_each
 from loadtests.limits.opinion import MINUTE, Opinion
 from loadtests.limits.others import Others
 from loadtests.limits.prober import Prober
+from loadtests.limits.tariff import Tariff
 
 _PHASES = 120
 _LONG = 3
@@ -45,6 +47,8 @@ class Finding:
     told_limit: Told
     told_remaining: Told
     ended: str
+    charge: str = ""
+    tariff: Tariff = field(default_factory=Tariff)
 
     @property
     def found(self) -> bool:
@@ -71,7 +75,8 @@ class Finding:
             "fresh": best is None or best.fresh,
             "contradictions": 0 if best is None else best.contradictions,
             "checked": 0 if best is None else best.checked,
-            "charge": "" if best is None else best.price,
+            "charge": self.charge,
+            "tariff": self.tariff.to_record() if self.quota == "tokens" else None,
             "retry_after": self.retry_after.to_record(),
             "told_limit": self.told_limit.to_record(),
             "told_remaining": self.told_remaining.to_record(),
@@ -111,6 +116,7 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
     if best is not None and best.contradictions > max(1, best.checked // (10 if quota == "tokens" else 50)):
         # Something else uses the same quota, or it is no limiter that is known: what passed is certain, no more.
         high = math.inf
+    charge, tariff = agreed("" if best is None else best.price, prober.tariff)
     return Finding(
         quota=quota,
         opinion=opinion,
@@ -124,6 +130,8 @@ def finding(prober: Prober, quota: str, price: Price = one_each) -> Finding:
         told_limit=limits_told(seen, replace(opinion, low=low, high=high)),
         told_remaining=remaining_told(seen, opinion, price),
         ended=prober.ended,
+        charge=charge,
+        tariff=tariff,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from loadtests.arrivals import Schedule
 from loadtests.limits.finding import DOCUMENTED
 from loadtests.limits.steps import Bounds
+from loadtests.limits.tariff import tokens_of_trial
 from loadtests.plans import Plan
 from loadtests.profiles import PlanError, Profile
 from loadtests.prompts import most_tokens
@@ -91,6 +92,11 @@ class LimitPlan(Plan):
         """None: what is sent depends on what came back."""
         raise PlanError(f"{self.search.name} has no schedule (seed {seed}): each answer decides what is asked next")
 
+    @property
+    def trial(self) -> int:
+        """The most tokens that are used to see how a request is charged."""
+        return _trial(self.search)
+
     def to_record(self) -> dict[str, Any]:
         """The plan as a JSON object for the log."""
         row = {field.name: getattr(self.search, field.name) for field in fields(LimitProfile)}
@@ -99,11 +105,12 @@ class LimitPlan(Plan):
 
     def __str__(self) -> str:
         row = self.search
+        how = f"; at most {self.trial:,} of the tokens to see how they are charged" if self.trial else ""
         return (
             f"{row.name}: looks for a limit up to {row.up_to:,.0f} {row.quota} a minute with windows up to "
             f"{row.longest:g} s; at most {self.requests:,} {row.route} requests at {row.rate:g} per second, "
             f"{self.limits.refused:,} of them refused, about {self.likely:,} and at most {self.tokens:,} tokens, "
-            f"{row.seconds:,.0f} s"
+            f"{row.seconds:,.0f} s{how}"
         )
 
 
@@ -142,12 +149,17 @@ def limit_plan(name: str, overrides: Mapping[str, Any]) -> LimitPlan:
     return LimitPlan(
         profile,
         bounds.requests,
-        bounds.requests * (most_tokens(row.prompt_tokens) + row.max_tokens),
+        bounds.requests * (most_tokens(row.prompt_tokens) + row.max_tokens) + _trial(row),
         likely * (row.prompt_tokens + row.max_tokens),
         row.seconds,
         row,
         bounds,
     )
+
+
+def _trial(row: LimitProfile) -> int:
+    """The most tokens that are used to see how a request is charged."""
+    return tokens_of_trial(row.up_to * max(1.0, row.longest / 60)) if row.quota == "tokens" else 0
 
 
 def _checked(row: LimitProfile, key: str, value: Any) -> Any:

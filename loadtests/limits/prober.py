@@ -14,11 +14,14 @@ from loadtests.limits.fitting import accounted
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import Judge, Opinion
 from loadtests.limits.others import Others, others_of, suspected, watch
+from loadtests.limits.refusing import Refusals
 from loadtests.limits.returning import APART, until_return
 from loadtests.limits.spending import ask_wide, use_up
 from loadtests.limits.steps import Bounds, Course, Ledger, Send, Step, Wait
+from loadtests.limits.tariff import Tariff, together, told
+from loadtests.limits.telling import Trial
 
-Phase = Literal["fill", "return", "burst", "long", "watch", "over"]
+Phase = Literal["fill", "return", "burst", "long", "watch", "charge", "over"]
 
 
 # Seconds after the head of the first fill: what is forgotten in the rhythm in which it came shows by this.
@@ -28,6 +31,7 @@ _HEAD = 4
 _SETTLE = 3.0
 _FIRST_GAP = 0.25
 _CYCLES = 16
+_TWICE = 2
 _FEW = 8
 _TRIED = 10
 _SHORT = 3.0
@@ -67,6 +71,7 @@ class Prober:
         self.opinion = Opinion()
         self.behind: Opinion | None = None
         self.others: Others | None = None
+        self.tariff = Tariff()
         self.trace: list[tuple[float, Opinion]] = []
         self._judge = judge
         self._plain, self._broken = plain, broken
@@ -74,12 +79,13 @@ class Prober:
         self._alone: Opinion | None = None
         self._burst_begun = 0.0
         self._first_full = 0
+        self._judged_until: int | None = None
         self._course: Course | None = None
 
     @property
     def seen(self) -> list[Observation]:
-        """What was answered so far, in the order of the answers."""
-        return self.ledger.seen
+        """What was answered so far, in the order of the answers, but for those that tell how they are charged."""
+        return self.ledger.seen[: self._judged_until]
 
     @property
     def sent(self) -> int:
@@ -154,6 +160,7 @@ class Prober:
         yield from self._cycles()
         if self._wide is not None and self.opinion.enough:
             yield from self._try_wide(self._wide)
+            yield from self._try_charges()
         # Tokens are not asked for one by one, so nothing could be asked as fast as a short window of them allows.
         known = self.opinion.enough or self._only_rate
         if known and not self._finer and self.opinion.period < self.bounds.longest / 2:
@@ -198,7 +205,16 @@ class Prober:
         """Ask for much and use little, as often as a limit on what is asked for would allow, and a fifth more."""
         ledger = self.ledger
         yield from ledger.until(ledger.now + (self.bounds.longest / 4 if self.opinion.is_bucket else 0.0))
-        if not (yield from self._until_return(_FIRST_GAP)):
+        for _ in range(_TWICE):
+            if not (yield from self._until_return(_FIRST_GAP)):
+                return
+            if self._enough():
+                break
+            # What returned was not what was thought: once more, and then with the whole quota.
+            yield from self._cycles()
+            last = max((one.sent for one in self.seen if one.passed), default=ledger.now)
+            yield from ledger.until(last + (0.25 if self.opinion.is_bucket else 1.01) * self.opinion.period)
+        if not self.opinion.enough:
             return
         passed = max(1, sum(1 for one in self.seen if one.passed and one.asked == self._plain))
         refused = ledger.refused
@@ -206,6 +222,17 @@ class Prober:
         if ledger.refused > refused:
             yield from use_up(ledger, self._finer)
         self._enough()
+
+    def _try_charges(self) -> Course:
+        """What a request is charged when it comes and when it is answered; the limit is judged without these."""
+        self.phase = "charge"
+        yield from self.ledger.settle()
+        self._judged_until = len(self.ledger.seen)
+        if told(self.seen):
+            self.tariff = yield from Trial(self.ledger, self.opinion).run()
+        if not self.tariff.whole:
+            shown = yield from Refusals(self.ledger, self.opinion).run()
+            self.tariff = together(self.tariff, shown)
 
     def _judged(self) -> Opinion:
         """What was seen means this; behind a shorter window, what that one does not account for."""

@@ -81,10 +81,10 @@ def _record(asker: Asker, plan: LimitPlan, seconds: float) -> dict[str, Any]:
         "valid": not reason,
         "reason": reason,
         "seconds": round(seconds, 3),
-        "counts": tally(prober.seen),
+        "counts": tally(prober.ledger.seen),
         "tokens": {"prompt": asker.prompt_tokens, "completion": asker.completion_tokens},
         "verdict": found.to_record(),
-        "observations": [one.to_record() for one in sorted(prober.seen, key=lambda one: one.sent)],
+        "observations": [one.to_record() for one in sorted(prober.ledger.seen, key=lambda one: one.sent)],
     }
 
 
@@ -114,11 +114,11 @@ def _request(where: Target, seed: int, asked: Asked, number: int) -> bytes:
     if asked.kind == "broken":
         # Wrong by its type; where nobody looks at it, it costs no more than the others.
         body["temperature"] = "hot"
-    if asked.kind == "wide":
+    if asked.kind in ("wide", "probe", "probe-n"):
         # Asked for at length and ended soon: what is charged at once differs from what is used.
         body["stop"] = [" ", "e", "a", "."]
     if asked.candidates > 1:
-        body["best_of"] = asked.candidates
+        body["n" if asked.kind == "probe-n" else "best_of"] = asked.candidates
     return where.request(json.dumps(body).encode())
 
 
@@ -126,10 +126,10 @@ def _progress(asker: Asker, plan: LimitPlan) -> dict[str, Any]:
     prober = asker.prober
     return {
         "sent": prober.sent,
-        "done": len(prober.seen),
-        "ok": sum(bool(one.passed) for one in prober.seen),
+        "done": len(prober.ledger.seen),
+        "ok": prober.ledger.passed,
         "tokens": asker.prompt_tokens + asker.completion_tokens,
         "seconds": asker.now(),
         "planned": plan.requests,
-        "counts": tally(prober.seen),
+        "counts": tally(prober.ledger.seen),
     }

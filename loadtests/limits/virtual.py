@@ -20,7 +20,10 @@ _STEPS = 400_000
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a limiter said, in the terms of an `Observation`; `settle` is told when the answer is complete."""
+    """What a limiter said, in the terms of an `Observation`; `settle` is told when the answer is complete.
+
+    `takes` is how long it is generated beside what every answer takes (s).
+    """
 
     passed: bool
     status: int = 200
@@ -31,6 +34,7 @@ class Answer:
     about: str = ""
     used: int | None = None
     settle: Callable[[float], None] | None = None
+    takes: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,7 @@ class _World:
 
     def _arrive(self, asked: Asked, sent: float) -> None:
         answer = self._admit(self.now, asked)
-        generating = self._network.answer if answer.passed and answer.status == 200 else 0.0
+        generating = self._network.answer + answer.takes if answer.passed and answer.status == 200 else 0.0
         self._later(generating, lambda: self._complete(asked, answer, sent))
 
     def _complete(self, asked: Asked, answer: Answer, sent: float) -> None:

@@ -93,3 +93,26 @@ def test_others_on_the_quota_and_what_would_not_have_shown_are_said() -> None:
 def test_a_damaged_record_is_no_limit(damage: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"quota|convert"):
         limit_from(record(**damage))
+
+
+@pytest.mark.parametrize(
+    ("tariff", "said"),
+    [
+        ({"admission": True, "settled": True, "multiplied": True}, ("before", "corrected", "multiplies")),
+        ({"admission": True, "settled": False, "multiplied": False}, ("before", "never", "does not multiply")),
+        ({"admission": False, "settled": True, "multiplied": None}, ("does not count", "when the answer", "nothing")),
+        ({"admission": None, "settled": True, "multiplied": None}, ("undecided", "only what", "undecided")),
+        (None, ("undecided", "undecided", "undecided")),
+    ],
+)
+def test_how_tokens_are_charged_is_a_line_each(tariff: dict[str, Any] | None, said: tuple[str, ...]) -> None:
+    rows = dict(limit_rows(limit_from(record(quota="tokens", tariff=tariff))))
+    lines = [rows[name] for name in ("charged when asked", "charge settled", "best_of")]
+    assert all(words in line for words, line in zip(said, lines, strict=True))
+
+
+def test_candidates_by_another_name_are_named_so() -> None:
+    tariff = {"admission": True, "settled": True, "multiplied": True, "candidates": "n"}
+    assert "multiplies" in dict(limit_rows(limit_from(record(quota="tokens", tariff=tariff))))["n"]
+    tariff = {"admission": True, "settled": True, "multiplied": None, "candidates": ""}
+    assert "were refused" in dict(limit_rows(limit_from(record(quota="tokens", tariff=tariff))))["best_of"]

@@ -15,6 +15,7 @@ def test_a_plan_says_what_it_may_cost(name: str) -> None:
     assert f"{plan.requests:,} chat requests" in str(plan)
     assert f"{plan.tokens:,} tokens" in str(plan)
     assert plan.to_record()["name"] == name
+    assert ("to see how they are charged" in str(plan)) == (name == "token-limit")
 
 
 def test_no_more_is_refused_than_1_3_windows_of_what_is_documented() -> None:
