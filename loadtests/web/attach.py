@@ -77,11 +77,6 @@ class Master(Page):
         self.live.behind = _BEHIND
         self.station.environment.runner.send_message(_LIVE, {"bounds": self.live.bounds})
 
-    def ended(self, record: dict[str, Any] | None, why_none: str = "") -> None:
-        """Show the end of the run, and all of its seconds."""
-        super().ended(record, why_none)
-        self.live.behind = 0
-
     @property
     def progress_now(self) -> dict[str, Any] | None:
         """How far the run is: of a load, what the workers have reported."""

@@ -84,6 +84,7 @@ class Live:
 
     def begin(self, bounds: Mapping[str, float]) -> None:
         """Forget the run before; `bounds` say when an answer is good (ms)."""
+        self.behind = 0
         self.bounds = dict(bounds)
         self._first = int(self._clock())
         self._seconds: dict[int, Second] = {}
@@ -91,6 +92,10 @@ class Live:
         self._settled = Second()
         self._examples: dict[str, dict[str, None]] = {}
         self._counted: Counter[str] = Counter()
+
+    def end(self) -> None:
+        """Nothing more will come: the present second is whole as well."""
+        self.behind = -1
 
     def add(self, one: Sample) -> None:
         """Count one request that has just ended."""

@@ -101,7 +101,8 @@ class Page:
         self.book.take(one)
 
     def ended(self, record: dict[str, Any] | None, why_none: str = "") -> None:
-        """Show the end of the run."""
+        """Show the end of the run, and all of its seconds."""
+        self.live.end()
         self.state, self.record, self.why_none = "ended", record, why_none
         self.book.end(record, why_none)
 

@@ -55,9 +55,13 @@ def test_seconds_that_workers_have_not_all_reported_are_not_drawn_yet() -> None:
     assert [point["t"] for point in live.points()] == [0]
     assert live.totals()["counts"] == {"ok": 1}
     live.add(sample())
-    clock.now += 1
-    live.behind = 0
+    assert [point["t"] for point in live.points()] == [0]
+    # Once the run is over nothing more can come, not even for the present second.
+    live.end()
     assert [point["t"] for point in live.points()] == [0, 3]
+    live.begin({})
+    live.add(sample())
+    assert live.points() == []
 
 
 def test_a_request_counts_in_the_second_in_which_it_ended() -> None:
