@@ -67,8 +67,9 @@ class Settlement:
         # No coroutine of its own: this is what each chunk of a stream goes through.
         def watched(message: asgi.Message) -> Awaitable[None]:
             if message.get("more_body", False):
-                parts.append(message.get("body", b""))
-                if len(parts) > _HELD:
+                body: bytes = message.get("body", b"")
+                parts.append(body)
+                if len(parts) > _HELD or len(body) > _TAIL:
                     self._forget()
                 return straight(message)
             if message["type"] == "http.response.start":

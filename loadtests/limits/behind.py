@@ -12,7 +12,7 @@ from loadtests.limits.fitting import Fit, accounted
 from loadtests.limits.observed import Asked, Observation
 from loadtests.limits.opinion import Judge, Opinion
 from loadtests.limits.pacing import governor
-from loadtests.limits.steps import Ledger, Send, Step, Wait
+from loadtests.limits.steps import Course, Ledger, Send, Step, Wait
 
 _SURE = 2
 _FIRST_LOOK = 8
@@ -49,8 +49,7 @@ def hides(
                 short, begun = better, ledger.now
                 pace = governor(short, ledger.seen)
             elif _odd(ledger, short):
-                # Once more before the short one's next window: that is where the two differ.
-                yield from ledger.until(ledger.now + max(0.1, min(1.0, short.period / 4)))
+                yield from _shortly(ledger, short)
             else:
                 continue
         pace.sent(ledger.now)
@@ -85,7 +84,7 @@ def use_up_behind(
                 return False
             if not _odd(ledger, short):
                 continue
-            yield from ledger.until(ledger.now + max(0.1, min(1.0, short.period / 4)))
+            yield from _shortly(ledger, short)
         pace.sent(ledger.now)
         yield Send(asked)
         count += 1
@@ -109,7 +108,12 @@ def _odd(ledger: Ledger, short: Opinion) -> bool:
     return any(one.sent > last for one in unexplained(ledger.seen, short))
 
 
-def _wait(ledger: Ledger, at: float, refused: int) -> Generator[Step, None, None]:
+def _shortly(ledger: Ledger, short: Opinion) -> Course:
+    """Wait until once more before the short one's next window: that is where the two differ."""
+    yield from ledger.until(ledger.now + max(0.1, min(1.0, short.period / 4)))
+
+
+def _wait(ledger: Ledger, at: float, refused: int) -> Course:
     """Wait until then, or until something is refused."""
     while ledger.now < at and ledger.refused == refused:
         yield Wait(at)

@@ -17,7 +17,7 @@ from loadtests.limits.others import Others, others_of, suspected, watch
 from loadtests.limits.refusing import Refusals
 from loadtests.limits.returning import APART, until_return
 from loadtests.limits.spending import ask_wide, use_up
-from loadtests.limits.steps import Bounds, Course, Ledger, Send, Step, Wait
+from loadtests.limits.steps import SETTLE, Bounds, Course, Ledger, Send, Step, Wait
 from loadtests.limits.tariff import Tariff, together, told
 from loadtests.limits.telling import Trial
 
@@ -28,7 +28,6 @@ Phase = Literal["fill", "return", "burst", "long", "watch", "charge", "over"]
 _PAUSE = 1.5
 _RAMP = 15.0
 _HEAD = 4
-_SETTLE = 3.0
 _FIRST_GAP = 0.25
 _CYCLES = 16
 _TWICE = 2
@@ -122,8 +121,8 @@ class Prober:
     def _finish(self) -> Step | None:
         """Wait for what is under way, then judge for good."""
         ledger = self.ledger
-        if self.phase != "over" and ledger.under_way and ledger.now < ledger.quiet_since + _SETTLE:
-            return Wait(ledger.quiet_since + _SETTLE)
+        if self.phase != "over" and ledger.under_way and ledger.now < ledger.quiet_since + SETTLE:
+            return Wait(ledger.quiet_since + SETTLE)
         self.phase = "over"
         self.opinion = self._judged()
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from loadtests.limits.observed import Asked, Observation
 
-_SETTLE = 3.0
+SETTLE = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +103,6 @@ class Ledger:
 
     def settle(self) -> Course:
         """Wait for what is under way."""
-        until = self.now + _SETTLE
+        until = self.now + SETTLE
         while self.under_way and self.now < until:
             yield Wait(until)

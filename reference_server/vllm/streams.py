@@ -29,6 +29,7 @@ _DATA = b"data: "
 STREAM_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 _END = b"\n\n"
 _CLOSE = b"}" + _END
+_USED = b'"usage":'
 _encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -131,7 +132,7 @@ class Relay:
 
     def _with_usage(self, event: bytes) -> bytes:
         """The usage, in the chunk that was held back for it or in its own where that was asked for."""
-        if self._order.copies == 1:
+        if self._order.copies == 1 and _USED not in self._held:
             return self._joined(event)
         chunk = json.loads(event[len(_DATA) :])
         used = copied(chunk["usage"], self._order)
@@ -143,7 +144,7 @@ class Relay:
     def _joined(self, event: bytes) -> bytes:
         """The chunk that was held back for it, with the usage set in before its last brace; alone without one."""
         held = self._released()
-        return held[: -len(_CLOSE)] + b',"usage":' + event.rpartition(b'"usage":')[2] if held else event
+        return held[: -len(_CLOSE)] + b"," + _USED + event.rpartition(_USED)[2] if held else event
 
     def _released(self) -> bytes:
         held, self._held = self._held, b""

@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,7 +39,10 @@ def test_processes_share_the_load_and_are_recorded_as_one() -> None:
     assert (progress[-1]["sent"], progress[-1]["planned"]) == (32, 32)
 
 
-def test_a_killed_process_is_noticed_and_ends_a_run_that_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def killing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[list[loadtests.crew.Crew], list[dict[str, Any]], Callable[[dict[str, Any]], None]]:
+    """The crews that are made, what they record, and a taker that kills the second process at the first sample."""
     crews: list[loadtests.crew.Crew] = []
     made = loadtests.crew.Crew
 
@@ -56,6 +60,11 @@ def test_a_killed_process_is_noticed_and_ends_a_run_that_is_not_valid(monkeypatc
             killed.set()
             os.kill(crews[0].processes[1].pid, signal.SIGKILL)
 
+    return crews, records, take
+
+
+def test_a_killed_process_is_noticed_and_ends_a_run_that_is_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    crews, records, take = killing(monkeypatch)
     begun = time.monotonic()
     with serving(answer(stream_of(4))) as server:
         code = run_load({**orders(server.url, duration=60), **THREE}, KEY, take)
@@ -123,23 +132,7 @@ def test_a_search_that_is_surely_bad_for_all_ends_with_its_verdict() -> None:
 
 
 def test_a_process_that_is_lost_in_a_search_ends_it_as_not_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    crews: list[loadtests.crew.Crew] = []
-    made = loadtests.crew.Crew
-
-    def remembered(*given: Any) -> loadtests.crew.Crew:
-        crews.append(made(*given))
-        return crews[-1]
-
-    monkeypatch.setattr(loadtests.crew, "Crew", remembered)
-    records: list[dict[str, Any]] = []
-    killed = threading.Event()
-
-    def take(record: dict[str, Any]) -> None:
-        records.append(record)
-        if record["type"] == "sample" and not killed.is_set():
-            killed.set()
-            os.kill(crews[0].processes[1].pid, signal.SIGKILL)
-
+    crews, records, take = killing(monkeypatch)
     with serving(answer(stream_of(2))) as server:
         code = run_load(search_on(server.url, duration=30), KEY, take)
     assert (code, records[-1]["valid"]) == (3, False)

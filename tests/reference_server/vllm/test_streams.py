@@ -84,6 +84,13 @@ def test_the_usage_goes_with_the_last_chunk() -> None:
     assert chunks[-1]["choices"][0] == json.loads(LAST[6:])["choices"][0]
 
 
+def test_a_last_chunk_that_has_a_usage_already_has_it_once() -> None:
+    last = LAST.replace(b"}\n\n", b',"usage":null}\n\n')
+    body = body_of(relayed(order(), parts(*CHUNKS, last, USAGE, DONE)))
+    assert body.count(b'"usage"') == 1
+    assert chunks_of(body)[-1]["usage"] == json.loads(USED)
+
+
 def test_the_usage_stays_apart_where_that_was_asked_for() -> None:
     apart = order(stream_options={"include_usage": True})
     assert body_of(relayed(apart, parts(*CHUNKS, LAST, USAGE, DONE))) == WHOLE
