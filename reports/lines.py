@@ -12,19 +12,30 @@ from dataclasses import dataclass
 from reports.shapes import Capacity, Course
 from reports.view import milliseconds
 
-WIDTH, HEIGHT = 420, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 412, 30, 166
+WIDTH, HEIGHT = 420, 216
+# Two rows of words for the marks stand above the top, so that they never meet a line's name.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 412, 46, 182
 _FAR = 8.0
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line through points; `path` is what an SVG polyline takes, `name` its words and `place` where they go."""
+    """One line through points; `path` is what an SVG polyline takes, `name` its words and `place` where they end."""
 
     name: str
     path: str
     dots: tuple[tuple[float, float, str], ...]
     place: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place along the axis; its words begin or end (`anchor`) at `place`."""
+
+    x: float
+    word: str
+    place: tuple[float, float]
+    anchor: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,7 @@ class LineChart:
     lines: tuple[Line, ...]
     across: tuple[tuple[float, str], ...]
     upward: tuple[tuple[float, str], ...]
-    marks: tuple[tuple[float, str], ...]
+    marks: tuple[Mark, ...]
     summary: str
     width: int = WIDTH
     height: int = HEIGHT
@@ -107,9 +118,14 @@ def _chart(
         lines=tuple(lines),
         across=tuple((across.at(x), told(x)) for x in across.ticks(64)),
         upward=tuple((upward.at(y), f"{y / 1000:g} s" if y >= 1000 else f"{y:g} ms") for y in upward.ticks(22)),
-        marks=tuple((across.at(x), word) for x, word in marks),
+        marks=tuple(_mark(across.at(x), word, row) for row, (x, word) in enumerate(marks)),
         summary=f"{title}: {words}",
     )
+
+
+def _mark(x: float, word: str, row: int) -> Mark:
+    late = x > WIDTH / 2
+    return Mark(x, word, (round(x + (-4 if late else 4), 1), _TOP - 26 + 12 * row), "end" if late else "start")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Judge and measure the vLLM reference server of this machine: `python -m benchmarks.baseline --folder DIR`.
 
 Writes a Llama of random weights, serves it under the layer by each contract and lets `seatrial check` judge it, then
-compares it with the same vLLM without the layer, streamed, by turns. A GPU is used where there is one.
+compares it with the same vLLM asked around the layer, streamed, by turns. A GPU is used where there is one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.baseline.judged import KEY, Judged, judge, seatrial
 from benchmarks.baseline.machine import facts
-from benchmarks.layer import served
+from benchmarks.layer import served, switch, twins
 from reference_server.limits import UNLIMITED
 from reference_server.tiny_llama.checkpoint import SIZES
 from reference_server.vllm.command import VllmOptions
@@ -27,6 +27,7 @@ from reference_server.vllm.settings import LayerSettings
 from schemas.contracts import names
 
 _CONTEXT = 4096
+_ROOT = Path(__file__).parents[2]
 _MEASURED = "azure-llama"
 
 
@@ -48,19 +49,20 @@ class Report:
 
 
 @contextlib.contextmanager
-def started(given: argparse.Namespace, contract: str, model: str, *, plain: bool) -> Iterator[VllmServer]:
-    """That model on a free port, by that contract or plain."""
-    name = "plain" if plain else contract
+def started(given: argparse.Namespace, contract: str, model: str) -> Iterator[VllmServer]:
+    """That model on a free port, by that contract, and plain below `switch.PLAIN`."""
     options = VllmOptions(
-        model=model, served_name="llama", context_length=_CONTEXT, executable=given.vllm_bin, plain=plain,
-        log=given.folder / f"vllm-{name}.log", extra=tuple(given.vllm),
+        model=model, served_name="llama", context_length=_CONTEXT, executable=given.vllm_bin, middleware=switch.NAME,
+        log=given.folder / f"vllm-{contract}.log", extra=tuple(given.vllm),
     )  # fmt: skip
     # The limits are not what is measured here: the checks keep below them, the streams would not.
     limits = {"limits": UNLIMITED} if contract == _MEASURED else {}
     layer = LayerSettings.of_contract(contract, "llama", key=KEY, context_length=_CONTEXT, **limits)
     began = time.monotonic()
-    with serving_vllm(options, layer, environ=os.environ) as server:
-        sys.stdout.write(f"{name}: {server.url}, started in {time.monotonic() - began:.0f} s\n")
+    # vLLM's own interpreter is to find the switch, which is no part of what is installed.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
+    with serving_vllm(options, layer, environ=environ) as server:
+        sys.stdout.write(f"{contract}: {server.url}, started in {time.monotonic() - began:.0f} s\n")
         sys.stdout.flush()
         yield server
 
@@ -79,13 +81,13 @@ def judged_by_all(given: argparse.Namespace, model: str) -> Iterator[Judged]:
     """What the checks say of the layered server, by each contract but the one that is measured as well."""
     for contract in names():
         if contract != _MEASURED and contract in given.contract:
-            with started(given, contract, model, plain=False) as server:
+            with started(given, contract, model) as server:
                 yield judge(server.url, contract, given.folder)
 
 
 def measured(given: argparse.Namespace, model: str, report: Report) -> None:
     """Judge the layered server by the first contract, and compare it with the plain one."""
-    with started(given, _MEASURED, model, plain=False) as layered:
+    with started(given, _MEASURED, model) as layered:
         if _MEASURED in given.contract:
             report.line(judge(layered.url, _MEASURED, given.folder).row())
         for outcome in judged_by_all(given, model):
@@ -100,10 +102,15 @@ def measured(given: argparse.Namespace, model: str, report: Report) -> None:
             f"of turns, {plan.waves} requests a turn and connection; bounds with 95 % confidence:"
         )
         report.line()
-        with started(given, _MEASURED, model, plain=True) as plain:
-            levels = [int(text) for text in given.concurrency.split(",")]
-            for line in served.measured([plain.url, layered.url], KEY, plan, levels):
-                report.line(line)
+        levels = [int(text) for text in given.concurrency.split(",")]
+        both = [layered.url + switch.PLAIN, layered.url]
+        for line in served.measured(both, KEY, plan, levels):
+            report.line(line)
+        report.line()
+        report.line("Two requests at the same moment, one each way:")
+        report.line()
+        for line in twins.measured(both, KEY, plan, levels):
+            report.line(line)
 
 
 def main() -> int:
@@ -125,7 +132,7 @@ def main() -> int:
     given.size = given.size or ("1b" if on_gpu else "tiny")
     given.contract = given.contract or list(names())
     if on_gpu and not any(word.startswith("--gpu-memory-utilization") for word in given.vllm):
-        # Two servers share the GPU.
+        # Two servers share the GPU, while another contract is judged.
         given.vllm += ["--gpu-memory-utilization", "0.3"]
     given.folder.mkdir(parents=True, exist_ok=True)
     report = Report(given.report)

@@ -10,7 +10,7 @@ import argparse
 import os
 from collections.abc import Iterator, Sequence
 
-from benchmarks.layer import alone, direct, served
+from benchmarks.layer import alone, direct, served, twins
 from benchmarks.layer.engine import KEY
 
 
@@ -24,6 +24,7 @@ def simulated(plan: served.Plan, concurrency: Sequence[int], *, pin: bool) -> It
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.layer", description=__doc__)
     parser.add_argument("--url", action="append", default=[], help="plain server first, layered second")
+    parser.add_argument("--twins", action="store_true", help="with --url: two requests at a time, one each way")
     parser.add_argument("--direct", action="store_true", help="the layer's CPU time only, without sockets")
     parser.add_argument("--engine", action="store_true", help="on a server that keeps vLLM's time without a model")
     parser.add_argument("--concurrency", default="1,8,32")
@@ -49,7 +50,8 @@ def main() -> None:
     elif not given.url:
         lines = alone.measured(given.rounds, given.seconds, concurrency, given.chunks, pin=given.pin)
     elif len(given.url) == 2:
-        lines = served.measured(given.url, os.environ.get("SEATRIAL_API_KEY", ""), plan, concurrency)
+        compared = twins.measured if given.twins else served.measured
+        lines = compared(given.url, os.environ.get("SEATRIAL_API_KEY", ""), plan, concurrency)
     else:
         parser.error("give --url twice, plain server first, or not at all")
     for line in lines:

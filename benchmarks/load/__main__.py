@@ -13,13 +13,16 @@ import json
 import os
 import platform
 import sys
+from functools import partial
 from pathlib import Path
 
+from benchmarks.host import polling_ms
 from benchmarks.load.cells import CELLS, Bench, Cell, Figures, number, spread
 from benchmarks.load.peers.capacity import climbed
 from benchmarks.load.peers.measure import PEERS, measured
 from benchmarks.load.peers.table import table
 from benchmarks.load.servers import cores
+from benchmarks.load.undisturbed import runs_of
 
 
 def main() -> None:
@@ -29,16 +32,20 @@ def main() -> None:
     if pin is not None:
         os.sched_setaffinity(0, set(available[1:]))
     bench = Bench(options.server.resolve(), pin, options.size)
-    load = os.getloadavg()
-    print(f"Python {platform.python_version()}, {len(available)} CPUs, load average {load[0]:.1f}, {_priority()}")
+    polls = f"idle ones poll for {polling_ms():g} ms"
+    state = f"load average {os.getloadavg()[0]:.1f}, {_priority()}"
+    print(f"Python {platform.python_version()}, {len(available)} CPUs, {polls}, {state}")
     found: dict[str, list[Figures]] = {}
     for cell in CELLS:
         if options.only in cell.name:
             if cell.cores > len(available):
                 print(f"\n## {cell.name}\nnot run: it takes {cell.cores} CPUs")
                 continue
-            found[cell.name] = [cell.run(bench) for _ in range(options.runs)]
+            found[cell.name], left_out = runs_of(partial(cell.run, bench), options.runs, options.again)
             print(_table(cell, found[cell.name]), flush=True)
+            if left_out:
+                found[f"{cell.name}, left out"] = left_out
+                print(f"left out, since the host took {spread(left_out, 'stolen_pct')} %: {len(left_out)}", flush=True)
             _keep(options.json, found)
     for streams in options.concurrency if options.peers and options.only in ("", "peers") else ():
         print(f"\n## Beside peers, {streams} streams: reported minus true, best to worst of the runs, ms\n", flush=True)
@@ -57,6 +64,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--server", type=Path, required=True, help="a calibrated server's binary")
     parser.add_argument("--runs", type=int, default=3, help="runs of each cell")
+    parser.add_argument(
+        "--again", type=int, default=0, help="runs of a cell more, at most, in place of those that the host disturbed"
+    )
     parser.add_argument("--size", type=float, default=1.0, help="length of the cells; 1: as published")
     parser.add_argument(
         "--only", default="", help="only cells in whose name this occurs; peers: only what is beside them"

@@ -10,6 +10,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
+from benchmarks.host import stolen
 from benchmarks.load.servers import Asked, Running, Setting, calibrated, certificate, floor, own
 from loadtests.launch import run_load
 
@@ -56,7 +57,7 @@ class Load:
 
     def __init__(self, running: Running, setting: Setting, overrides: dict[str, Any], **orders: Any) -> None:
         self.records: list[dict[str, Any]] = []
-        self.begun = time.perf_counter_ns()
+        self.begun, taken = time.perf_counter_ns(), stolen()
         run_load(
             {
                 "target": running.url,
@@ -68,6 +69,8 @@ class Load:
             "no-key",
             self.records.append,
         )
+        # In percent of one processor, all of them together.
+        self.stolen = 100e9 * (stolen() - taken) / (time.perf_counter_ns() - self.begun)
 
     @property
     def load(self) -> dict[str, Any]:
@@ -113,6 +116,7 @@ def compared(ran: Load, asked: list[Asked]) -> Figures:
         "lateness_p99": ran.percentile("lateness", 99),
         "cpu": 100 * ran.load["client"]["cpu"],
         "rss_mb": ran.load["client"]["peak_rss_mb"],
+        "stolen_pct": ran.stolen,
         "start_s": (asked[0].came - ran.begun) / 1e9,
         "valid": float(ran.load["valid"]),
     }

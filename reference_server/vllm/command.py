@@ -36,7 +36,8 @@ _SHORT = {"-tp": "--tensor-parallel-size"}
 class VllmOptions:
     """What to serve and how; `plain` without the layer, `extra` are words for vLLM itself.
 
-    `port` 0 takes a free one; `log` None makes a file among the temporary ones; times are seconds.
+    `port` 0 takes a free one; `log` None makes a file among the temporary ones; times are seconds. `middleware` is the
+    class that puts the layer in front, by its dotted name.
     """
 
     model: str
@@ -48,6 +49,7 @@ class VllmOptions:
     device: Wanted = "auto"
     executable: Path | None = None
     plain: bool = False
+    middleware: str = MIDDLEWARE
     extra: tuple[str, ...] = ()
     log: Path | None = None
     start_timeout: float = 600.0
@@ -95,7 +97,7 @@ def arguments(options: VllmOptions, device: Device, port: int) -> list[str]:
     words += ["--api-server-count", "1", "--disable-uvicorn-access-log"]
     if not options.plain:
         # The contract has its own defaults, and a checkpoint's must not take their place.
-        words += ["--middleware", MIDDLEWARE]
+        words += ["--middleware", options.middleware]
         words += _unless(options, "--generation-config", "vllm") + _unless(options, "--max-logprobs", _MOST_LOGPROBS)
     if options.context_length is not None:
         words += ["--max-model-len", str(options.context_length)]

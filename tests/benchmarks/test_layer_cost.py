@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import re
 import statistics
+from pathlib import Path
 
+import httpx
 import pytest
 
-from benchmarks.layer import alone, direct, inner, served
+from benchmarks.layer import alone, direct, inner, served, switch, twins
 from benchmarks.layer.client import Lines, Slice
+from benchmarks.layer.engine import Engine, simulated
 from benchmarks.layer.pairs import by_turns, median_difference, median_ratio, of_pairs
 from reference_server import asgi
+from reference_server.limits import UNLIMITED
 from reference_server.serve import serving, standin_app
+from reference_server.vllm.settings import VARIABLE, LayerSettings
 from schemas.contracts import get
 
 
@@ -79,10 +85,46 @@ def test_two_servers_are_compared() -> None:
     assert re.fullmatch(r"\| 2 \| [\d.,]+ \| [\d.,]+ \| [\d.]+ \([\d. to]+\) \| [\d.,]+ \| [\d.,]+ \| .*", lines[2])
 
 
+def test_one_server_is_compared_with_itself_without_its_layer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    settings.write_bytes(LayerSettings(contract="azure-llama", model="llama", key="k" * 8, limits=UNLIMITED).to_json())
+    monkeypatch.setenv(VARIABLE, str(settings))
+    seen: list[tuple[str, bytes]] = []
+
+    async def inside(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        if scope["type"] == "http":
+            seen.append((scope["path"], scope["raw_path"]))
+        await simulated(Engine())(scope, receive, send)
+
+    module, _, name = switch.NAME.rpartition(".")
+    both = getattr(importlib.import_module(module), name)(inside)
+    path, body = "/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "max_tokens": 2}
+    with serving(both) as server:
+        urls, plan = [server.url + switch.PLAIN, server.url], served.Plan(rounds=1, max_tokens=4)
+        lines = [*served.measured(urls, "k" * 8, plan, [2]), *twins.measured(urls, "k" * 8, plan, [4])]
+        answers = [httpx.post(server.url + where, json=body).status_code for where in (switch.PLAIN + path, path)]
+    assert lines[2].startswith("| 2 | ")
+    assert lines[5].startswith("| 4 | 4 | "), "two pairs, two waves, the first round left out"
+    assert set(seen) == {(path, path.encode())}
+    assert answers == [200, 401], "only the layer asks for a key"
+
+
+def test_twins_tell_what_is_later_whoever_goes_first() -> None:
+    # Who goes second waits 5 ms, and the layer takes 0.4; one in ten misses a step of 40.
+    draw = random.Random(5)
+    many = []
+    for number in range(2_000):
+        first, wait, miss = number % 2, draw.uniform(20, 200), 40 * (number % 10 == 3)
+        many.append(twins.Twins(first, wait + 5 * (first == 1), wait + 0.4 + 5 * (first == 0) + miss))
+    assert twins.later(many) == pytest.approx(0.4)
+    assert twins.later_on_average(many) == pytest.approx(4.4)
+    assert twins.later(many[:1]) == pytest.approx(5.4), "all that is known of one"
+
+
 def test_a_refusal_ends_the_comparison() -> None:
     with (
         serving(standin_app(get("azure-llama"), key="another", limits=None)) as server,
-        pytest.raises(SystemExit, match="1 of 1 answers were no good: 4xx status 401"),
+        pytest.raises(SystemExit, match="an answer was no good: 4xx status 401"),
     ):
         list(served.measured([server.url] * 2, "", served.Plan(rounds=1, waves=1), [1]))
 

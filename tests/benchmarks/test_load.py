@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from benchmarks.host import polling_ms, stolen
 from benchmarks.load.cells import CELLS, Aim, compared, quantile
 from benchmarks.load.servers import Asked, Setting, certificate, floor, own
+from benchmarks.load.undisturbed import runs_of
 from loadtests.pool import Pool
 from loadtests.streams import read_stream
 
@@ -17,6 +22,30 @@ def test_a_quantile_is_the_smallest_value_that_so_many_do_not_exceed() -> None:
     assert quantile([], 50) == 0.0
 
 
+def test_runs_that_the_host_disturbed_are_left_out_and_a_bound_holds() -> None:
+    def runs(*taken: float) -> tuple[list[float], list[float]]:
+        left = iter(taken)
+        kept, out = runs_of(lambda: {"stolen_pct": next(left), "ttft_p99": 1.0}, 2, 3)
+        return [float(one["stolen_pct"]) for one in kept], [float(one["stolen_pct"]) for one in out]
+
+    assert runs(0.0, 0.5) == ([0.0, 0.5], [])
+    assert runs(0.4, 9.0, 0.6, 0.2) == ([0.4, 0.2], [9.0, 0.6])
+    assert runs(9.0, 3.0, 5.0, 2.0, 4.0) == ([3.0, 2.0], [9.0, 5.0, 4.0]), (
+        "the least disturbed, where there is no peace"
+    )
+
+
+def test_what_the_host_took_is_read_from_the_kernel(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  1 2 3 4 5 6 7 1234 9 10\ncpu0 0\n")
+    assert stolen(stat) == pytest.approx(1234 / os.sysconf("SC_CLK_TCK"))
+    stat.write_text("cpu  1 2\n")
+    assert stolen(stat) == stolen(tmp_path / "none") == 0.0
+    stat.write_text("200000\n")
+    assert polling_ms(stat) == pytest.approx(0.2)
+    assert polling_ms(tmp_path / "none") == 0.0
+
+
 def test_an_aim_is_a_bound_above_or_below() -> None:
     assert [Aim(most=1.0).kept(value) for value in (0.9, 1.0, 1.1)] == [True, True, False]
     assert [Aim(least=1.0).kept(value) for value in (0.9, 1.0, 1.1)] == [False, True, True]
@@ -25,6 +54,7 @@ def test_an_aim_is_a_bound_above_or_below() -> None:
 def test_the_figures_are_what_was_reported_minus_what_is_true() -> None:
     class Ran:
         begun = 0
+        stolen = 0.3
 
         def __init__(self) -> None:
             self.load = {"counts": {}, "client": {"cpu": 0.5, "peak_rss_mb": 50.0}, "valid": True}

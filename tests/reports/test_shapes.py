@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def test_a_capacity_has_its_knee_and_what_was_spent(tmp_path: Path) -> None:
     assert verdicts == ["first look", "first look", "good", "good", "not good", "not good, cut short"]
 
 
+def box(words: str, place: tuple[float, float], anchor: str) -> tuple[float, float, float, float]:
+    """Left, right, top and bottom of words in a picture, roughly."""
+    wide, (x, y) = 6.0 * len(words), place
+    left = x - wide if anchor == "end" else x
+    return left, left + wide, y - 9, y + 2
+
+
 def test_pictures_stay_inside_their_frame(tmp_path: Path) -> None:
     capacity, burst, soak = (
         one.load for one in judge(run_of(tmp_path, *map(loads.record, PROFILES[1:4])), Gate(), TODAY).loads
@@ -96,8 +104,12 @@ def test_pictures_stay_inside_their_frame(tmp_path: Path) -> None:
                 assert picture.left <= x <= picture.right
                 assert picture.top <= y <= picture.bottom
                 assert label
-        assert all(picture.left <= x <= picture.right and math.isfinite(x) for x, _ in picture.marks)
-    assert [word for _, word in pictures[0].marks] == ["good", "not good"]  # type: ignore[union-attr]
+        assert all(picture.left <= mark.x <= picture.right and math.isfinite(mark.x) for mark in picture.marks)
+        boxes = [*(box(mark.word, mark.place, mark.anchor) for mark in picture.marks)]
+        boxes += [box(line.name, line.place, "end") for line in picture.lines]
+        apart = [not (a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]) for a, b in combinations(boxes, 2)]
+        assert all(apart), boxes
+    assert [mark.word for mark in pictures[0].marks] == ["good", "not good"]  # type: ignore[union-attr]
     assert "2.5e+03" not in pictures[0].summary  # type: ignore[union-attr]
 
 

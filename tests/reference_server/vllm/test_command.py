@@ -29,6 +29,7 @@ def test_a_gpu_needs_nothing_special() -> None:
     assert after(words, "--tensor-parallel-size") == "4"
     assert after(words, "--max-model-len") == "8192"
     assert after(words, "--middleware") == MIDDLEWARE == f"{Middleware.__module__}.{Middleware.__qualname__}"
+    assert after(arguments(options(middleware="a.b.C"), "gpu", 8000), "--middleware") == "a.b.C"
     assert after(words, "--api-server-count") == "1"
     assert "--dtype" not in words
     environ = environment(options(), "gpu", {"HF_TOKEN": "hf"}, None)
