@@ -22,7 +22,7 @@ import gevent.socket
 import gevent.ssl
 from gevent.monkey import get_original
 
-from loadtests.inbox import Inbox
+from loadtests.inbox import Inbox, have_stamped
 from loadtests.proxies import Proxy
 
 _poll: Any = get_original("select", "poll")
@@ -57,7 +57,8 @@ class Pool:
     """Connections to one host, through a proxy if there is one: a tunnel of its for TLS.
 
     `take` gives the one that was idle longest, so that none grows stale unseen. How long the server keeps an idle one
-    is learnt from those that it closed: a request that is sent at that very moment is lost, and by nobody's fault.
+    is learnt from those that it closed: a request that is sent at that very moment is lost, and by nobody's fault. Of
+    one that is `stamped` the kernel tells when bytes come, where it can and there is no TLS.
     """
 
     def __init__(
@@ -69,11 +70,15 @@ class Pool:
         ca_file: str | None = None,
         connect_seconds: float = 10.0,
         proxy: Proxy | None = None,
+        stamped: bool = True,
     ) -> None:
         self._address = (host, port)
         self._proxy = proxy
+        self._stamped = stamped
         self._seconds = connect_seconds
-        self._made_with = {"tls": tls, "ca_file": ca_file, "connect_seconds": connect_seconds, "proxy": proxy}
+        self._made_with = {
+            "tls": tls, "ca_file": ca_file, "connect_seconds": connect_seconds, "proxy": proxy, "stamped": stamped,
+        }  # fmt: skip
         self._context = _context(ca_file) if tls else None
         self._idle: deque[Connection] = deque()
         self._closed = False
@@ -134,6 +139,8 @@ class Pool:
                     if proxy is not None:
                         proxy.tunnel(opened, *self._address)
                     opened = self._context.wrap_socket(opened, server_hostname=self._address[0])
+                elif self._stamped:
+                    have_stamped(opened)
         except BaseException as error:
             if opened is not None:
                 opened.close()

@@ -136,7 +136,8 @@ def _attempt(streams: int, attempt: int, server: CalibratedServer) -> Bias:
     pool = None
     try:
         port = server.port()
-        pool = Pool("127.0.0.1", port)
+        # What the kernel tells of plain connections would hide here how late those with TLS are read.
+        pool = Pool("127.0.0.1", port, stamped=False)
         pool.warm(streams)
         readings = _read_all(pool, streams)
         return bias_of(readings, server.truth(), attempt)

@@ -1,4 +1,4 @@
-"""One streamed answer read from a socket of our own: the clock is read at each `recv`, and parsing comes after.
+"""One streamed answer read from a socket of our own: each piece has the time of its arrival, and parsing comes after.
 
 Definitions, all from `perf_counter_ns`: *sent* is just before the request is written; *first* and *last* are the
 arrivals of the first and the last payload with content; *end* is the arrival of `[DONE]`, or else of the answer's end.

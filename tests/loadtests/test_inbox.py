@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -7,7 +10,8 @@ import gevent
 import gevent.socket
 import pytest
 
-from loadtests.inbox import Inbox
+from loadtests.inbox import Inbox, arrival
+from loadtests.pool import Pool
 
 
 @pytest.fixture
@@ -66,6 +70,44 @@ def test_parsing_one_stream_delays_the_clock_of_no_other() -> None:
         theirs.close()
     # Read one after the other they would be 45 ms apart, on any machine.
     assert spread < 45e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when bytes came")
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_process_that_is_kept_waiting_makes_no_endpoint_look_slow(stamped: bool) -> None:
+    listening = gevent.socket.create_server(("127.0.0.1", 0))
+    pool = Pool("127.0.0.1", listening.getsockname()[1], stamped=stamped).again()
+    ours = pool.connect().socket
+    theirs, _ = listening.accept()
+    got: list[int] = []
+    listener = pool.inbox.listen(ours, lambda at, data, error: got.append(at))
+    for sent in range(1, 4):
+        # The kernel begins to tell a little after it was asked to.
+        gevent.sleep(0.02)
+        before = time.perf_counter_ns()
+        theirs.sendall(b"x")
+        time.sleep(0.06)
+        after = time.perf_counter_ns()
+        until(lambda: len(got) == sent)  # noqa: B023 - asked for at once
+    assert before < got[-1]
+    # It came while nobody could look: only the kernel knows.
+    assert (got[-1] < after - 20e6) == stamped
+    assert listener.close()
+    for one in (ours, theirs, listening):
+        one.close()
+
+
+def told(at: int, *, level: int = socket.SOL_SOCKET, kind: int = 64) -> list[tuple[int, int, bytes]]:
+    return [(level, kind, struct.pack("=qq", *divmod(at, 1_000_000_000)))]
+
+
+def test_the_day_s_clock_is_turned_into_ours_and_distrusted_when_it_was_set() -> None:
+    seen, now = time.perf_counter_ns(), time.time_ns()
+    assert abs(arrival(told(now - 40_000_000), seen) - (seen - 40_000_000)) < 30_000_000
+    # From the future, from long ago, of another kind, cut short, or nothing at all: what the loop saw counts.
+    strange = [told(now + 10**9), told(now - 10**10), told(now, kind=29), told(now, level=6), [(1, 64, b"1234")], []]
+    assert [arrival(one, seen) for one in strange] == [seen] * len(strange)
+    assert arrival(told(time.time_ns()), seen) <= seen, "nothing comes after it was seen"
 
 
 def test_what_was_read_and_not_handed_out_is_known_when_listening_ends(pair: Pair) -> None:
