@@ -68,6 +68,7 @@ def test_the_figures_are_what_was_reported_minus_what_is_true() -> None:
     figures = compared(Ran(), [*warmup, *asked])  # type: ignore[arg-type]
     assert figures["ttft_p50"] == pytest.approx(2.0)
     assert figures["ttft_p99"] == pytest.approx(4.0)
+    assert figures["arrival_p99"] == pytest.approx(1_002.0), "1,202 and 2,205 ms, sent at 200 and 201"
     assert figures["itl_p50"] == pytest.approx(1.0)
     assert figures["start_s"] == pytest.approx(0.005)
     assert "reason" not in figures
