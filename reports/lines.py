@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from reports.chart import Tick
 from reports.shapes import Capacity, Course
 from reports.view import milliseconds
 
@@ -29,16 +30,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A place along the axis; its words begin or end (`anchor`) at `place`."""
-
-    x: float
-    word: str
-    place: tuple[float, float]
-    anchor: str
-
-
-@dataclass(frozen=True)
 class LineChart:
     """A picture of lines; `summary` says the same in words, for those who do not see it."""
 
@@ -46,7 +37,7 @@ class LineChart:
     lines: tuple[Line, ...]
     across: tuple[tuple[float, str], ...]
     upward: tuple[tuple[float, str], ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[Tick, ...]
     summary: str
     width: int = WIDTH
     height: int = HEIGHT
@@ -123,9 +114,8 @@ def _chart(
     )
 
 
-def _mark(x: float, word: str, row: int) -> Mark:
-    late = x > WIDTH / 2
-    return Mark(x, word, (round(x + (-4 if late else 4), 1), _TOP - 26 + 12 * row), "end" if late else "start")
+def _mark(x: float, word: str, row: int) -> Tick:
+    return Tick(x, word, _TOP - 26 + 12 * row, "end" if x > WIDTH / 2 else "start")
 
 
 @dataclass(frozen=True)

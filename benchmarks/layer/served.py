@@ -6,6 +6,7 @@ Each prompt is a new one, of the same length for both, and so is what they are t
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
 import statistics
@@ -64,63 +65,84 @@ class Turn:
     itl_ms: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared: the way to it, its connections, and what it is asked."""
+
+    pool: Pool
+    goal: Target
+    plan: Plan
+
+
+@contextlib.contextmanager
+def opened(urls: Sequence[str], key: str, plan: Plan) -> Iterator[tuple[Side, Side]]:
+    """Both sides, the plain one first."""
+    goals = [_goal(url, key, plan) for url in urls]
+    # Both may be one server, which answers what it has seen out of its cache.
+    plain, layered = (
+        Side(Pool(goal.host, goal.port, tls=goal.tls), goal, replace(plan, seed=2 * plan.seed + which))
+        for which, goal in enumerate(goals)
+    )
+    try:
+        yield plain, layered
+    finally:
+        plain.pool.close()
+        layered.pool.close()
+
+
 def measured(urls: Sequence[str], key: str, plan: Plan, concurrency: Sequence[int]) -> Iterator[str]:
     """The lines of the report, as they become known; the first URL is the plain server."""
-    goals = [goal(url, key, plan) for url in urls]
-    # Both may be one server, which answers what it has seen out of its cache.
-    plans = [replace(plan, seed=2 * plan.seed + which) for which in (0, 1)]
-    pools = [Pool(goal.host, goal.port, tls=goal.tls) for goal in goals]
     numbers = count(1)
     yield f"| {' | '.join(_TITLES)} |"
     yield "|---" * len(_TITLES) + "|"
-    try:
+    with opened(urls, key, plan) as sides:
         for lines in concurrency:
             pairs: list[tuple[Turn, Turn]] = []
             # The first round warms up caches and connections, and is left out.
             for number, order in enumerate([(0, 1), *by_turns(plan.rounds)]):
                 begin = next(numbers) * 100_000
-                turns = {which: _turn(pools[which], goals[which], plans[which], lines, begin) for which in order}
+                turns = {which: _turn(sides[which], lines, begin) for which in order}
                 if number:
                     pairs.append((turns[0], turns[1]))
             yield _row(lines, pairs)
-    finally:
-        for pool in pools:
-            pool.close()
 
 
-def goal(url: str, key: str, plan: Plan) -> Target:
-    """The route of the plan at that URL."""
+def _goal(url: str, key: str, plan: Plan) -> Target:
     (operation,) = (one for one in get("azure-llama").operations if one.route == plan.route)
     parameters = {**dict(plan.pass_on), **({"model": plan.model} if plan.model else {})}
     return target(url, operation, key, parameters=parameters)
 
 
-def _turn(pool: Pool, goal: Target, plan: Plan, lines: int, begin: int) -> Turn:
+def _turn(side: Side, lines: int, begin: int) -> Turn:
     """As many requests as planned over that many connections, each sent when the one before it was answered."""
     readings: list[Reading] = []
     counts: list[int] = []
-    numbers = iter(range(begin, begin + lines * plan.waves))
+    numbers = iter(range(begin, begin + lines * side.plan.waves))
 
     def ask() -> None:
         for number in numbers:
-            draw = random.Random(f"pause:{number}")
-            gevent.sleep(draw.uniform(0, MOST_PAUSE))
-            reading = answered(pool, goal, plan, number, plan.seed)
+            pause(number)
+            reading = answered(side, number)
             readings.append(reading)
-            counts.append(_tokens(reading, _length(plan, number)))
+            counts.append(_tokens(reading, _length(side.plan, number)))
 
-    pool.warm(lines)
+    side.pool.warm(lines)
     gevent.joinall([gevent.spawn(ask) for _ in range(lines)], raise_error=True)
     seconds = (max(one.end for one in readings) - min(one.sent for one in readings)) / 1e9
     ttft = tuple((one.first - one.sent) / 1e6 for one in readings)
     return Turn(sum(counts) / seconds, ttft, tuple(gap / 1e6 for one in readings for gap in one.gaps))
 
 
-def answered(pool: Pool, goal: Target, plan: Plan, number: int, seed: int) -> Reading:
+def pause(number: int) -> None:
+    """Wait before the `number`-th request, for up to `MOST_PAUSE`."""
+    gevent.sleep(random.Random(f"pause:{number}").uniform(0, MOST_PAUSE))
+
+
+def answered(side: Side, number: int) -> Reading:
     """The answer to the `number`-th request; `SystemExit` where it is none."""
-    length = _length(plan, number)
-    body = goal.body(seed=seed, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
-    reading = read_stream(pool, goal.request(body), deadline=_DEADLINE)
+    plan, length = side.plan, _length(side.plan, number)
+    body = side.goal.body(seed=plan.seed, number=number, prompt_tokens=plan.prompt_tokens, max_tokens=length)
+    reading = read_stream(side.pool, side.goal.request(body), deadline=_DEADLINE)
     if reading.outcome != "ok" or not reading.first:
         raise SystemExit(f"an answer was no good: {reading.outcome} {reading.detail}")
     return reading

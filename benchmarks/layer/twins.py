@@ -7,7 +7,6 @@ the server looks at one after the other.
 
 from __future__ import annotations
 
-import random
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,6 @@ import gevent
 
 from benchmarks.layer import served
 from benchmarks.layer.pairs import of_pairs
-from loadtests.pool import Pool
-from loadtests.target import Target
 
 _TITLES = ("at once", "twins", "TTFT p50, ms, plain", "layered later by, ms, median", "mean")
 _PLAIN, _LAYERED = 0, 1
@@ -34,39 +31,30 @@ class Twins:
 
 def measured(urls: Sequence[str], key: str, plan: served.Plan, concurrency: Sequence[int]) -> Iterator[str]:
     """The lines of the report, as they become known; the first URL is the plain server, or the way around the layer."""
-    goals = [served.goal(url, key, plan) for url in urls]
-    pools = [Pool(goal.host, goal.port, tls=goal.tls) for goal in goals]
     yield f"| {' | '.join(_TITLES)} |"
     yield "|---" * len(_TITLES) + "|"
-    try:
+    with served.opened(urls, key, plan) as sides:
         for number, lines in enumerate(concurrency, 1):
-            yield _row(lines, asked(goals, pools, plan, max(1, lines // 2), number * 100_000))
-    finally:
-        for pool in pools:
-            pool.close()
+            yield _row(lines, _asked(sides, plan, max(1, lines // 2), number * 100_000))
 
 
-def asked(goals: Sequence[Target], pools: Sequence[Pool], plan: served.Plan, pairs: int, begin: int) -> list[Twins]:
+def _asked(sides: Sequence[served.Side], plan: served.Plan, pairs: int, begin: int) -> list[Twins]:
     """As many twins as rounds times waves for each of so many pairs at once; those of the first round are left out."""
     found: list[Twins] = []
     numbers = iter(range(begin, begin + pairs * plan.waves * (plan.rounds + 1)))
 
     def ask() -> None:
         for number in numbers:
-            draw = random.Random(f"twins:{number}")
-            gevent.sleep(draw.uniform(0, served.MOST_PAUSE))
+            served.pause(number)
             order = (_PLAIN, _LAYERED) if number % 2 else (_LAYERED, _PLAIN)
-            jobs = {
-                which: gevent.spawn(served.answered, pools[which], goals[which], plan, number, 2 * plan.seed + which)
-                for which in order
-            }
+            jobs = {which: gevent.spawn(served.answered, sides[which], number) for which in order}
             gevent.joinall(list(jobs.values()), raise_error=True)
             if number >= begin + pairs * plan.waves:
                 times = [(one.first - one.sent) / 1e6 for one in (jobs[_PLAIN].value, jobs[_LAYERED].value)]
                 found.append(Twins(order[0], *times))
 
-    for pool in pools:
-        pool.warm(pairs)
+    for side in sides:
+        side.pool.warm(pairs)
     gevent.joinall([gevent.spawn(ask) for _ in range(pairs)], raise_error=True)
     return found
 

@@ -105,11 +105,11 @@ def test_pictures_stay_inside_their_frame(tmp_path: Path) -> None:
                 assert picture.top <= y <= picture.bottom
                 assert label
         assert all(picture.left <= mark.x <= picture.right and math.isfinite(mark.x) for mark in picture.marks)
-        boxes = [*(box(mark.word, mark.place, mark.anchor) for mark in picture.marks)]
+        boxes = [box(mark.label, (mark.x, mark.y), mark.anchor) for mark in picture.marks]
         boxes += [box(line.name, line.place, "end") for line in picture.lines]
         apart = [not (a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]) for a, b in combinations(boxes, 2)]
         assert all(apart), boxes
-    assert [mark.word for mark in pictures[0].marks] == ["good", "not good"]  # type: ignore[union-attr]
+    assert [mark.label for mark in pictures[0].marks] == ["good", "not good"]  # type: ignore[union-attr]
     assert "2.5e+03" not in pictures[0].summary  # type: ignore[union-attr]
 
 
