@@ -160,21 +160,26 @@ class _Again:
         return last if repeated and last is not None and last.streams == answer.streams else None
 
 
+def _with_part_of(other: Answer | None, answer: Answer, name: str) -> Answer:
+    """The answer with that part of the other one, where there is one in one piece."""
+    if other is None or other.streams:
+        return answer
+    return answer.edit(lambda document: document.update({name: other.json[name]}))
+
+
 _swapped, _cross_counted, _mixed_ids = _Again(), _Again(), _Again()
 
 
 @each_prompt_gets_its_own_answer.mutant
 def swaps_answers(answer: Answer) -> Answer:
     """Gives a request among others the answer that was meant for the one before it."""
-    other = _swapped(answer)
-    return answer if other is None else answer.edit(lambda document: document.update(choices=other.json["choices"]))
+    return _with_part_of(_swapped(answer), answer, "choices")
 
 
 @each_prompt_gets_its_own_answer.mutant
 def counts_its_neighbour(answer: Answer) -> Answer:
     """Reports the usage of another request in the same batch."""
-    other = _cross_counted(answer)
-    return answer if other is None else answer.edit(lambda document: document.update(usage=other.json["usage"]))
+    return _with_part_of(_cross_counted(answer), answer, "usage")
 
 
 @each_prompt_gets_its_own_answer.mutant
@@ -307,5 +312,4 @@ _uncleared = _Again()
 @nothing_is_remembered.mutant
 def answers_from_a_slot(answer: Answer) -> Answer:
     """Repeats the answer before when a prompt comes back, as if the slot had not been cleared."""
-    other = _uncleared(answer)
-    return answer if other is None else answer.edit(lambda document: document.update(choices=other.json["choices"]))
+    return _with_part_of(_uncleared(answer), answer, "choices")

@@ -227,7 +227,7 @@ def the_answer_has_a_readable_shape(api: Api) -> None:
 @the_answer_has_a_readable_shape.mutant
 def answers_one_choice_bare(answer: Answer) -> Answer:
     """Gives the only choice without an array around it."""
-    return answer.edit(lambda document: document.update(choices=document["choices"][0]))
+    return answer.edit(lambda document: document["choices"] and document.update(choices=document["choices"][0]))
 
 
 @the_answer_has_a_readable_shape.mutant

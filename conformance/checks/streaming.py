@@ -241,15 +241,13 @@ def chunks_have_delta(api: Api) -> None:
 @chunks_have_delta.mutant
 def streams_messages(answer: Answer) -> Answer:
     """Names the key `message` in chunks as well."""
-    if not answer.streams:
-        return answer
-    return answer.edit_choices(lambda choice: choice.update(message=choice.pop("delta")))
+    return answer.edit_choices(lambda choice: "delta" in choice and choice.update(message=choice.pop("delta")))
 
 
 @chunks_have_delta.mutant
 def sends_both_keys(answer: Answer) -> Answer:
     """Sends `message` beside `delta`."""
-    return answer.edit_choices(lambda choice: choice.update(message=choice["delta"])) if answer.streams else answer
+    return answer.edit_choices(lambda choice: "delta" in choice and choice.update(message=choice["delta"]))
 
 
 @check("stream.same-text", cites=[".request.stream"], needs=[".stream.opens"], tier="quick")

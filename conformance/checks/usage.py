@@ -28,17 +28,13 @@ def usage_adds_up(api: Api) -> None:
 @usage_adds_up.mutant
 def miscounts_the_total(answer: Answer) -> Answer:
     """Reports one token more than prompt and completion have."""
-    return answer.edit(lambda document: _add(document, "total_tokens", 1))
+    return answer.edit_usage(lambda usage, _: _add(usage, "total_tokens", 1))
 
 
 @usage_adds_up.mutant
 def forgets_the_prompt(answer: Answer) -> Answer:
     """Reports the completion's tokens as the total."""
-
-    def change(document: dict[str, Any]) -> None:
-        document["usage"]["total_tokens"] = document["usage"]["completion_tokens"]
-
-    return answer.edit(change)
+    return answer.edit_usage(lambda usage, _: usage.update(total_tokens=usage["completion_tokens"]))
 
 
 @check("usage.prompt-grows", cites=[".response.usage.prompt_tokens"], needs=[".answers"], tier="quick")
@@ -62,18 +58,19 @@ def longer_prompts_count_more(api: Api) -> None:
 def counts_every_prompt_alike(answer: Answer) -> Answer:
     """Reports seven prompt tokens for any prompt."""
 
-    def change(document: dict[str, Any]) -> None:
-        usage = document["usage"]
+    def change(usage: dict[str, Any], _: object) -> None:
         usage["prompt_tokens"], usage["total_tokens"] = 7, 7 + usage["completion_tokens"]
 
-    return answer.edit(change)
+    return answer.edit_usage(change)
 
 
 @longer_prompts_count_more.mutant
 def counts_by_temperature(answer: Answer) -> Answer:
     """Counts the same prompt differently when it samples greedily."""
     return (
-        answer.edit(lambda document: _add(document, "prompt_tokens", 1)) if "temperature" in answer.ask.body else answer
+        answer.edit_usage(lambda usage, _: _add(usage, "prompt_tokens", 1))
+        if "temperature" in answer.ask.body
+        else answer
     )
 
 
@@ -100,24 +97,21 @@ def every_choice_is_counted(api: Api) -> None:
 def counts_half(answer: Answer) -> Answer:
     """Counts every second token of the completion."""
 
-    def change(document: dict[str, Any]) -> None:
-        usage = document["usage"]
-        usage["completion_tokens"] //= 2
-        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    def change(usage: dict[str, Any], _: object) -> None:
+        _completion(usage, usage["completion_tokens"] // 2)
 
-    return answer.edit(change)
+    return answer.edit_usage(change)
 
 
 @every_choice_is_counted.mutant
 def counts_one_choice(answer: Answer) -> Answer:
     """Counts the tokens of the first choice only."""
 
-    def change(document: dict[str, Any]) -> None:
-        usage, choices = document["usage"], len(document["choices"])
-        usage["completion_tokens"] //= choices
-        usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
+    def change(usage: dict[str, Any], document: dict[str, Any]) -> None:
+        # A chunk that has nothing but the usage has no choices.
+        _completion(usage, usage["completion_tokens"] // max(1, len(document["choices"])))
 
-    return answer.edit(change)
+    return answer.edit_usage(change)
 
 
 @check("usage.best-of", cites=[".response.usage.completion_tokens"], needs=[".answers"])
@@ -143,13 +137,13 @@ def counts_the_losers_twice(answer: Answer) -> Answer:
     if not isinstance(best_of, int):
         return answer
     tokens = (answer.ask.body.get("max_tokens") or 16) * (best_of + 1)
-    return answer.edit(lambda document: _completion(document, tokens))
+    return answer.edit_usage(lambda usage, _: _completion(usage, tokens))
 
 
 @candidates_may_be_counted.mutant
 def forgets_the_winner(answer: Answer) -> Answer:
     """Counts nothing where the best of several is chosen."""
-    return answer.edit(lambda document: _completion(document, 0)) if "best_of" in answer.ask.body else answer
+    return answer.edit_usage(lambda usage, _: _completion(usage, 0)) if "best_of" in answer.ask.body else answer
 
 
 @check("usage.prompt-once", cites=[".response.usage.prompt_tokens"], needs=[".answers"], tier="quick")
@@ -164,12 +158,11 @@ def a_prompt_is_counted_once(api: Api) -> None:
 def bills_the_prompt_for_each_choice(answer: Answer) -> Answer:
     """Counts the prompt once for every choice."""
 
-    def change(document: dict[str, Any]) -> None:
-        usage = document["usage"]
+    def change(usage: dict[str, Any], document: dict[str, Any]) -> None:
         usage["prompt_tokens"] *= len(document["choices"])
         usage["total_tokens"] = usage["prompt_tokens"] + usage["completion_tokens"]
 
-    return answer.edit(change) if not answer.streams else answer
+    return answer.edit_usage(change) if not answer.streams else answer
 
 
 @check("usage.logprobs", cites=[".response.usage.completion_tokens", ".request.logprobs"], needs=[".answers"])
@@ -193,31 +186,28 @@ def tokens_with_logprobs_are_counted(api: Api) -> None:
 def counts_words(answer: Answer) -> Answer:
     """Counts the words of the completion."""
 
-    def change(document: dict[str, Any]) -> None:
+    def change(usage: dict[str, Any], document: dict[str, Any]) -> None:
         texts = [
             str(choice.get("text") or (choice.get("message") or {}).get("content")) for choice in document["choices"]
         ]
-        _completion(document, sum(len(text.split()) for text in texts))
+        _completion(usage, sum(len(text.split()) for text in texts))
 
-    return answer.edit(change) if not answer.streams else answer
+    return answer.edit_usage(change) if not answer.streams else answer
 
 
 @tokens_with_logprobs_are_counted.mutant
 def counts_an_end_token(answer: Answer) -> Answer:
     """Counts an end token that the answer never came to."""
 
-    def change(document: dict[str, Any]) -> None:
-        _completion(document, document["usage"]["completion_tokens"] + 1)
+    def change(usage: dict[str, Any], _: object) -> None:
+        _completion(usage, usage["completion_tokens"] + 1)
 
-    return answer.edit(change) if not answer.streams else answer
-
-
-def _completion(document: dict[str, Any], tokens: int) -> None:
-    if isinstance(document.get("usage"), dict):
-        document["usage"]["completion_tokens"] = tokens
-        document["usage"]["total_tokens"] = document["usage"]["prompt_tokens"] + tokens
+    return answer.edit_usage(change) if not answer.streams else answer
 
 
-def _add(document: dict[str, Any], count: str, amount: int) -> None:
-    if isinstance(document.get("usage"), dict):
-        document["usage"][count] += amount
+def _completion(usage: dict[str, Any], tokens: int) -> None:
+    usage["completion_tokens"], usage["total_tokens"] = tokens, usage["prompt_tokens"] + tokens
+
+
+def _add(usage: dict[str, Any], count: str, amount: int) -> None:
+    usage[count] += amount

@@ -141,6 +141,16 @@ class Answer:
 
         return self.edit(each)
 
+    def edit_usage(self, change: Callable[[dict[str, Json], dict[str, Json]], object]) -> Answer:
+        """The answer with `change` applied to each usage in it, given with the document; most chunks have none."""
+
+        def each(document: dict[str, Json]) -> None:
+            usage = document.get("usage")
+            if isinstance(usage, dict):
+                change(usage, document)
+
+        return self.edit(each)
+
     def with_frames(self, frames: tuple[bytes, ...]) -> Answer:
         """The same stream with those events."""
         return replace(self, frames=frames)

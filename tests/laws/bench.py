@@ -39,7 +39,7 @@ class Bench:
 
     def judge(self, check: Check, mutant: Mutant | None = None, seed: int = 0) -> Outcome:
         """Run that check alone, whatever it needs, against a server with that mutant."""
-        self.app.mutant, self.app.faulty.error = mutant, None
+        self.app.mutant = mutant
         settings = self.settings(seed_of(seed, check.id))
         api = Api(
             self.endpoint, self.contract, settings, Shared(), scope=check.id, route=check.route, seconds=check.deadline
@@ -48,8 +48,14 @@ class Bench:
             outcome = judged(check, api)
         finally:
             self.app.mutant = None
-        assert self.app.faulty.error is None, f"{mutant and mutant.id} broke down by itself: {self.app.faulty.error!r}"
+        error = self.broken()
+        assert error is None, f"{mutant and mutant.id} broke down by itself: {error!r}"
         return outcome
+
+    def broken(self) -> Exception | None:
+        """What a mutant itself raised since this was last asked."""
+        error, self.app.faulty.error = self.app.faulty.error, None
+        return error
 
     def run(self, seed: int = 0, jobs: int = 4, tier: Tier = "thorough", examples: int = 5) -> list[Outcome]:
         """Run the checks of that tier, by default all."""
